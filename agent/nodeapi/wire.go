@@ -1,0 +1,106 @@
+package nodeapi
+
+import (
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// Paths of the node routes. Every request carries the headers HeaderNode and
+// HeaderSecret; a wrong pair is answered with 403.
+const (
+	PathRegister = "/v1/internal/node/register"
+	PathAllocs   = "/v1/internal/node/allocs"
+	PathStatus   = "/v1/internal/node/status"
+	PathGoodbye  = "/v1/internal/node/goodbye"
+
+	HeaderNode    = "X-Selfheal-Node"
+	HeaderSecret  = "X-Selfheal-Secret"
+	HeaderVersion = "X-Selfheal-Node-Protocol"
+
+	// Version is the protocol's version. A server refuses one that it does not know
+	// with 400 and a text that says which it knows.
+	Version = "1"
+)
+
+// RegisterRequest describes a node. It is sent at start, when the fingerprint
+// changes, and when a server says that it does not know the node.
+type RegisterRequest struct {
+	Node     *api.Node
+	SecretID string
+	BootID   string
+	RPCAddr  string // host:port of the node's own cluster port
+}
+
+// RegisterResponse answers RegisterRequest.
+type RegisterResponse struct {
+	Index   uint64
+	Servers []string // host:port of the cluster ports of all servers, the leader first
+}
+
+// AllocsRequest asks for the node's allocations that servers changed after
+// Index; it is held until there are some, at most Wait.
+type AllocsRequest struct {
+	NodeID string
+	Index  uint64
+	Wait   time.Duration
+	// Jobs that the node already has: they are not sent again.
+	Jobs []JobRef
+}
+
+// JobRef names one version of a job.
+type JobRef struct {
+	Namespace, ID string
+	Version       uint64
+	CreateIndex   uint64
+}
+
+// AllocsResponse is what changed.
+type AllocsResponse struct {
+	Index uint64 // for the next request
+	// Allocs changed after the request's Index, without their jobs.
+	Allocs []*Alloc
+	// IDs of every allocation that the servers have for this node: what the node has
+	// beyond these was garbage collected, and is to be destroyed.
+	IDs []string
+	// Jobs that the node needs for Allocs and did not name.
+	Jobs    []*api.Job
+	Servers []string
+}
+
+// Alloc is an allocation on its way to a node: the API's, without its job.
+type Alloc struct {
+	api.Allocation
+	JobRef JobRef
+	// Rebooted: tasks of this allocation cannot be running any more.
+	Rebooted bool `json:",omitempty"`
+}
+
+// StatusRequest reports what became of allocations. It is idempotent: it states
+// the present, and an older report than the one already known changes nothing.
+type StatusRequest struct {
+	NodeID string
+	Allocs []AllocStatus
+}
+
+// AllocStatus is the present state of one allocation on its node.
+type AllocStatus struct {
+	ID                string
+	ClientStatus      string
+	ClientDescription string                    `json:",omitempty"`
+	TaskStates        map[string]*api.TaskState `json:",omitempty"`
+	Healthy           *bool                     `json:",omitempty"`
+	HealthyAt         time.Time                 `json:",omitzero"`
+	NetworkStatus     *api.AllocNetworkStatus   `json:",omitempty"`
+}
+
+// StatusResponse answers StatusRequest.
+type StatusResponse struct{ Index uint64 }
+
+// GoodbyeRequest says that the agent stops. Restart true: it comes back and its
+// tasks go on; nothing is to move for Grace.
+type GoodbyeRequest struct {
+	NodeID  string
+	Restart bool
+	Grace   time.Duration
+}

@@ -1,0 +1,98 @@
+package state
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// Node is a node's row: what everyone may see, and what only servers know.
+type Node struct {
+	api.Node
+	// SecretID proves a node's identity on the node routes. Never on the wire.
+	SecretID string
+	// BootID changes when the machine boots.
+	BootID string
+	// RPCAddr is the host:port of the node's cluster port.
+	RPCAddr string
+}
+
+// Alloc is an allocation's row. It is stored without its job, which is joined
+// on read by (Namespace, JobID, JobVersion), and shares what allocations of one
+// group have in common, so that a row with its indexes stays under 1 KiB.
+// Rows are never changed after they are stored: copy, change, store.
+type Alloc struct {
+	ID             string
+	Namespace      string
+	JobID          string
+	JobVersion     uint64
+	JobCreateIndex uint64
+	Group          string
+	Index          int
+	NodeID         string
+	EvalID         string
+
+	Desired            string
+	DesiredDescription string
+	Transition         *api.DesiredTransition
+	Client             string
+	ClientDescription  string
+	TaskStates         map[string]*api.TaskState
+	NetworkStatus      *api.AllocNetworkStatus
+
+	Resources *api.AllocatedResources // shared unless the allocation has ports or cores of its own
+	Metric    *api.AllocationMetric   // shared by the placements of one pass
+
+	DeploymentID     string
+	DeploymentStatus *api.AllocDeploymentStatus
+
+	FollowupEvalID string
+	Previous       string
+	Next           string
+	Reschedule     *api.RescheduleTracker
+	Preempted      []string
+	PreemptedBy    string
+
+	CreateIndex      uint64
+	ModifyIndex      uint64
+	AllocModifyIndex uint64 // changed by servers only: what a node waits on
+	CreateTime       int64  // ns since 1970
+	ModifyTime       int64
+}
+
+// Name is the allocation's name, job.group[index].
+func (a *Alloc) Name() string {
+	return a.JobID + "." + a.Group + "[" + strconv.Itoa(a.Index) + "]"
+}
+
+// AllocID is the ID of a plan's nth placement (from 0).
+func AllocID(evalID string, n int) string { return deriveID("alloc", evalID, strconv.Itoa(n)) }
+
+// DeploymentID is the ID of the deployment that a plan creates.
+func DeploymentID(evalID string) string { return deriveID("deployment", evalID) }
+
+// deriveID makes the UUID that every replica derives from the same parts. Purity
+// forbids a random source here, and a replayed log must give the same IDs.
+func deriveID(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write([]byte(p))
+		h.Write([]byte{0})
+	}
+	sum := h.Sum(nil)
+	sum[6] = sum[6]&0x0f | 0x80 // version 8: vendor-specific (RFC 9562)
+	sum[8] = sum[8]&0x3f | 0x80
+	var b [36]byte
+	hex.Encode(b[0:8], sum[0:4])
+	b[8] = '-'
+	hex.Encode(b[9:13], sum[4:6])
+	b[13] = '-'
+	hex.Encode(b[14:18], sum[6:8])
+	b[18] = '-'
+	hex.Encode(b[19:23], sum[8:10])
+	b[23] = '-'
+	hex.Encode(b[24:36], sum[10:16])
+	return string(b[:])
+}
