@@ -42,11 +42,16 @@ type Alloc struct {
 	TaskStates         map[string]*api.TaskState
 	NetworkStatus      *api.AllocNetworkStatus
 
-	Resources *api.AllocatedResources // shared unless the allocation has ports or cores of its own
+	Resources *api.AllocatedResources // shared unless the allocation has ports of its own
+	Cores     []int                   // CPU cores reserved for it, by number
 	Metric    *api.AllocationMetric   // shared by the placements of one pass
 
 	DeploymentID     string
 	DeploymentStatus *api.AllocDeploymentStatus
+
+	// Rebooted: its node booted since the allocation last reported, so its tasks
+	// cannot be running. The next report clears it.
+	Rebooted bool
 
 	FollowupEvalID string
 	Previous       string
@@ -66,6 +71,14 @@ type Alloc struct {
 func (a *Alloc) Name() string {
 	return a.JobID + "." + a.Group + "[" + strconv.Itoa(a.Index) + "]"
 }
+
+// ClientTerminal says that the allocation's tasks have ended for good.
+func (a *Alloc) ClientTerminal() bool {
+	return a.Client == api.AllocClientStatusComplete || a.Client == api.AllocClientStatusFailed || a.Client == api.AllocClientStatusLost
+}
+
+// ServerTerminal says that servers do not want the allocation any more.
+func (a *Alloc) ServerTerminal() bool { return a.Desired != api.AllocDesiredStatusRun }
 
 // AllocID is the ID of a plan's nth placement (from 0).
 func AllocID(evalID string, n int) string { return deriveID("alloc", evalID, strconv.Itoa(n)) }
