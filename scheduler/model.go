@@ -45,6 +45,9 @@ type Node struct {
 	Status   NodeStatus
 	Eligible bool // false: nothing new is placed here
 	Draining bool // true: what runs here must leave
+	// DrainForced: the drain's deadline has passed, so an allocation that a drain asks
+	// to leave is stopped even when its replacement fits nowhere.
+	DrainForced bool
 
 	Attributes map[string]string // "kernel.name" -> "linux" (no "attr." prefix)
 	Meta       map[string]string
@@ -250,6 +253,9 @@ type Alloc struct {
 	Migrate         bool // a drain asks it to leave
 	ForceReschedule bool // someone asks for another placement
 	Reschedule      bool // the deployment asks for another placement (unhealthy)
+	// NoReplace: a batch allocation that was stopped for good (a drain's deadline); its
+	// slot stays empty.
+	NoReplace bool
 
 	DeploymentID string
 	Health       Health
