@@ -28,5 +28,8 @@ func ParseSignal(name string) (syscall.Signal, error) {
 	return 0, fmt.Errorf("unknown signal %q: use a name like SIGTERM or a number", name)
 }
 
+// signalName is the inverse, for signals that have one.
+func signalName(sig syscall.Signal) string { return unix.SignalName(sig) }
+
 // maxSignal is SIGRTMAX on Linux.
 const maxSignal = 64
