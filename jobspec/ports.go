@@ -1,0 +1,4 @@
+package jobspec
+
+// maxPort is the highest TCP or UDP port.
+const maxPort = 65535
