@@ -3,7 +3,11 @@ package jobspec
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hashicorp/nomad/api"
 )
@@ -50,8 +54,10 @@ func Validate(job *api.Job, limits Limits) Problems {
 		c.errorf("the job is missing")
 		return *p
 	}
-	if !c.size(job) {
-		return *p
+	if c.size(job) {
+		c.job(job)
+		c.refused(job, gaps)
+		c.deprecated(job)
 	}
 	return *p
 }
@@ -76,6 +82,57 @@ func (c checker) errorf(format string, args ...any) {
 func (c checker) warnf(format string, args ...any) {
 	c.problems.Warnings = append(c.problems.Warnings, c.place+fmt.Sprintf(format, args...))
 }
+
+// atLeast reports a number below its least value.
+func (c checker) atLeast(name string, is, least int) {
+	if is < least {
+		c.errorf("%s must be at least %d (is %d)", name, least, is)
+	}
+}
+
+// oneOf reports a word outside of a closed list.
+func (c checker) oneOf(name, is string, allowed ...string) {
+	if slices.Contains(allowed, is) {
+		return
+	}
+	quoted := make([]string, 0, len(allowed))
+	for _, word := range allowed {
+		if word != "" {
+			quoted = append(quoted, strconv.Quote(word))
+		}
+	}
+	c.errorf("%s must be %s (is %q)", name, strings.Join(quoted, ", "), is)
+}
+
+// name judges an identifier that ends up in URLs, directories and the environment.
+func (c checker) name(what, is string, refused string) {
+	const maxName = 1024
+	switch {
+	case is == "":
+		c.errorf("%s is missing", what)
+	case len(is) > maxName:
+		c.errorf("%s has %d bytes; at most %d are allowed", what, len(is), maxName)
+	case !utf8.ValidString(is):
+		c.errorf("%s is not UTF-8 text", what)
+	case strings.ContainsFunc(is, unicode.IsControl):
+		c.errorf("%s %q holds a control character", what, is)
+	case strings.ContainsAny(is, refused):
+		c.errorf("%s %q may not hold any of %q", what, is, refused)
+	}
+}
+
+// or is what a pointer points to, and the zero value for nil: Validate must
+// survive jobs that were not canonicalized.
+func or[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+// atRuntime reports whether text is completed on the node only.
+func atRuntime(text string) bool { return strings.Contains(text, "${") }
 
 // size refuses a job too large to be looked at in detail.
 func (c checker) size(job *api.Job) bool {

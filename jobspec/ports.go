@@ -1,4 +1,0 @@
-package jobspec
-
-// maxPort is the highest TCP or UDP port.
-const maxPort = 65535
