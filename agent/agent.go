@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/selfheal/selfheal/agent/client"
 	"github.com/selfheal/selfheal/agent/config"
 	"github.com/selfheal/selfheal/agent/driver"
 	"github.com/selfheal/selfheal/agent/gossip"
@@ -35,8 +36,8 @@ type Options struct {
 	Servers  *ServerStores   // nil: on disk, or in memory with -dev
 	// Reload reads the configuration again for PUT /v1/agent/reload; nil: not possible.
 	Reload func() (*config.Config, error)
-	// FastFingerprint replaces the machine's resources by fixed ones.
-	Fixed bool
+	// Fingerprint replaces the look at the machine by a fixed answer; nil: look.
+	Fingerprint func(context.Context, client.FingerprintConfig) (client.Facts, error)
 }
 
 // Agent is one running agent.
@@ -55,8 +56,9 @@ type Agent struct {
 	node    *node   // nil on a server
 	api     *httpapi.API
 
-	httpAddr string
-	rpcAddr  string
+	httpAddr     string
+	httpListener net.Listener
+	rpcAddr      string
 }
 
 // New starts an agent. When it returns, the agent listens, has joined or keeps
@@ -112,7 +114,11 @@ func (a *Agent) startIdentity() error {
 		return nil
 	}
 	var err error
-	a.id, err = loadIdentity(dir)
+	if dir == "" {
+		a.id, err = newIdentity()
+	} else {
+		a.id.ID, a.id.SecretID, err = client.LoadIdentity(dir)
+	}
 	return err
 }
 

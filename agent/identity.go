@@ -1,10 +1,7 @@
 package agent
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,32 +16,7 @@ type Identity struct {
 	SecretID string // proves the ID to the servers
 }
 
-// loadIdentity reads the identity of a data directory, or makes it. An empty
-// directory name makes one that ends with the process.
-func loadIdentity(dir string) (Identity, error) {
-	if dir == "" {
-		return newIdentity()
-	}
-	path := filepath.Join(dir, "identity.json")
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		id, err := newIdentity()
-		if err != nil {
-			return Identity{}, err
-		}
-		text, _ := json.Marshal(id)
-		return id, writeFileAtomic(path, text)
-	}
-	if err != nil {
-		return Identity{}, fmt.Errorf("read identity: %w", err)
-	}
-	var id Identity
-	if err := json.Unmarshal(text, &id); err != nil || id.ID == "" || id.SecretID == "" {
-		return Identity{}, fmt.Errorf("read identity: %s is damaged; restore it from a backup, or delete it to join as a new node (its allocations are then replaced)", path)
-	}
-	return id, nil
-}
-
+// newIdentity makes one that ends with the process.
 func newIdentity() (Identity, error) {
 	id, err := uuid.GenerateUUID()
 	if err != nil {
@@ -52,28 +24,6 @@ func newIdentity() (Identity, error) {
 	}
 	secret, err := uuid.GenerateUUID()
 	return Identity{ID: id, SecretID: secret}, err
-}
-
-// writeFileAtomic writes a file of which, after any crash, either the old or the
-// new content is there.
-func writeFileAtomic(path string, text []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(text)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	err = errors.Join(err, tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
 }
 
 // lockDataDir makes the data directory and holds it against a second agent until
