@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 )
@@ -28,7 +29,11 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, name := range []string{"f", "f.json", "f.hcl"} {
 			src := Source{Dev: true, Paths: []string{name}, System: machine(map[string]string{name: string(data)})}
+			start := time.Now()
 			c, _, err := Load(src)
+			if took := time.Since(start); took > time.Second {
+				t.Fatalf("took %s", took)
+			}
 			if (c == nil) == (err == nil) {
 				t.Fatalf("configuration %v and error %v", c, err)
 			}
@@ -58,6 +63,10 @@ func TestNesting(t *testing.T) {
 		"a = " + strings.Repeat("1 ? 1 : ", n) + "1",
 		"a = " + strings.Repeat("x[*]", n/4),
 		"a = " + strings.Repeat("1 + ", n/4) + "1",
+		`a = "x${1e9999999}"`,
+		`a = "x${1e99` + strings.Repeat("*1e99", 1500) + `}"`,
+		"a = " + strings.Repeat("9", n),
+		`{"ports": {"http": ` + strings.Repeat("9", n) + `}}`,
 		"a = (" + strings.Repeat("!\n", n) + "true)",
 		strings.Repeat("a {\n", n),
 		strings.Repeat("a ", n),
