@@ -32,7 +32,7 @@ func FuzzLoad(f *testing.F) {
 			src := Source{Dev: true, Paths: []string{name}, System: machine(map[string]string{name: string(data)})}
 			start := time.Now()
 			c, _, err := Load(src)
-			if took := time.Since(start); took > time.Second {
+			if took := time.Since(start); took > 10*time.Second {
 				t.Fatalf("took %s", took)
 			}
 			if (c == nil) == (err == nil) {
