@@ -72,11 +72,7 @@ func (c *Config) deriveAddresses(sys System) Problems {
 		if host == "" {
 			host, _, _ = strings.Cut(strings.TrimSpace(*s.bind), " ")
 			if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
-				var found bool
-				if host, found = ownAddress(sys); !found {
-					ps = append(ps, c.problem("advertise."+s.name, "this machine has no private address to advertise; set it"))
-					continue
-				}
+				host = ownAddress(sys, ip)
 			}
 		}
 		addr, err := hostPort(host, *s.port)
@@ -104,15 +100,32 @@ func (c *Config) services() []service {
 	}
 }
 
-// ownAddress is the first private address of this machine, else its public one.
-func ownAddress(sys System) (string, bool) {
-	for _, t := range []string{"{{ GetPrivateIP }}", "{{ GetPublicIP }}"} {
+// ownTemplates find an address that others can dial, best first. A listener on 0.0.0.0
+// hears IPv4 only, so that an IPv6 address will not do; one on :: hears both.
+var ownTemplates = map[bool][]string{
+	true: {
+		`{{ GetPrivateInterfaces | include "type" "ipv4" | limit 1 | join "address" " " }}`,
+		`{{ GetAllInterfaces | exclude "flags" "loopback" | exclude "network" "169.254.0.0/16" | include "type" "ipv4" | limit 1 | join "address" " " }}`,
+	},
+	false: {
+		`{{ GetPrivateInterfaces | limit 1 | join "address" " " }}`,
+		`{{ GetAllInterfaces | exclude "flags" "loopback" | exclude "network" "fe80::/10" | limit 1 | join "address" " " }}`,
+	},
+}
+
+// ownAddress is an address of this machine that reaches a listener on all addresses of
+// bind's family: a private one, else any, else the loopback address, which the warnings
+// mention.
+func ownAddress(sys System, bind netip.Addr) string {
+	for _, t := range ownTemplates[bind.Is4()] {
 		if ip, err := sys.Template(t); err == nil && strings.TrimSpace(ip) != "" {
-			ip, _, _ = strings.Cut(strings.TrimSpace(ip), " ")
-			return ip, true
+			return strings.TrimSpace(ip)
 		}
 	}
-	return "", false
+	if bind.Is4() {
+		return "127.0.0.1"
+	}
+	return "::1"
 }
 
 // hostPort reads "ip", "host", "host:port", "[v6]" or "[v6]:port" and returns host:port.

@@ -84,8 +84,8 @@ type Addresses struct {
 }
 
 // Advertise are host:port addresses. A file may leave out the port: the one of Ports is
-// meant. Default: the bind address, or where that is 0.0.0.0 the first private address
-// of this machine.
+// meant. Default: the bind address, or where that is 0.0.0.0 the first private IPv4
+// address of this machine (where it is :: the first private address), else any.
 type Advertise struct {
 	// HTTP is for people and tools, and for agents that fetch logs and files.
 	HTTP string `hcl:"http"`

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -67,22 +69,68 @@ func TestRealMachine(t *testing.T) {
 	}
 }
 
-// TestNoPrivateAddress wants the agent to say what to set, not to advertise 0.0.0.0.
-func TestNoPrivateAddress(t *testing.T) {
-	sys := machine(nil)
-	sys.Template = func(string) (string, error) { return "", nil }
-	sys.Hostname = func() (string, error) { return "", errors.New("no hostname") }
+// TestAdvertise wants an address of the family that the listener hears, a private one
+// first, and a warning when only this machine can dial it.
+func TestAdvertise(t *testing.T) {
+	tests := []struct {
+		name, bind, template, want string
+		warned                     bool
+	}{
+		{"private", "0.0.0.0", ownTemplates[true][0], "10.1.1.1:4647", false},
+		{"any", "0.0.0.0", ownTemplates[true][1], "10.1.1.1:4647", false},
+		{"none", "0.0.0.0", "", "127.0.0.1:4647", true},
+		{"IPv6 only", "0.0.0.0", ownTemplates[false][0], "127.0.0.1:4647", true},
+		{"both families", "::", ownTemplates[false][0], "10.1.1.1:4647", false},
+		{"both, none", "::", "", "[::1]:4647", true},
+		{"as bound", "10.0.0.1", ownTemplates[true][0], "10.0.0.1:4647", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			src, err := ParseFlags([]string{"-client", "-data-dir=/data", "-bind", tt.bind})
+			if err != nil {
+				t.Fatal(err)
+			}
+			src.System = machine(nil)
+			src.System.Template = func(text string) (string, error) {
+				if text == tt.template {
+					return "10.1.1.1", nil
+				}
+				return "", nil
+			}
+			c, warnings, err := Load(src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Advertise.RPC != tt.want || (len(warnings) > 0) != tt.warned {
+				t.Errorf("advertises %s, warnings %q", c.Advertise.RPC, warnings)
+			}
+		})
+	}
+}
+
+func TestNoHostname(t *testing.T) {
 	src, _ := ParseFlags([]string{"-client", "-data-dir", "/data"})
-	src.System = sys
+	src.System = machine(nil)
+	src.System.Hostname = func() (string, error) { return "", errors.New("no hostname") }
 	_, _, err := Load(src)
 	want := "name: find hostname: no hostname; set name"
 	if err == nil || err.Error() != want {
 		t.Fatalf("got %v, want %s", err, want)
 	}
-	src.Flags = append(src.Flags, Setting{"name", "n"})
-	_, _, err = Load(src)
-	if err == nil || strings.Count(err.Error(), "no private address to advertise; set it") != 3 {
-		t.Errorf("got %v", err)
+}
+
+// TestOwnTemplates wants the templates to be understood by the real resolver.
+func TestOwnTemplates(t *testing.T) {
+	for _, list := range ownTemplates {
+		for _, text := range list {
+			ip, err := System{}.orReal().Template(text)
+			if err != nil {
+				t.Error(err)
+			}
+			if _, bad := netip.ParseAddr(ip); ip != "" && bad != nil {
+				t.Error(bad)
+			}
+		}
 	}
 }
 
@@ -214,7 +262,7 @@ func TestReloadable(t *testing.T) {
 	old := load(t, "region = \"eu\"\nlog_level = \"INFO\"\nclient {\nmeta {\na = 1\nb = 1\n}\n}\ntls {\nca_file = \"a\"\n}")
 	new := load(t, "region = \"us\"\nlog_level = \"DEBUG\"\nclient {\nmeta {\nb = 2\nc = 1\n}\n}\ntls {\nca_file = \"b\"\n}\nserver {\nretry_join = [\"h\"]\n}")
 	changed, ignored := Reloadable(old, new)
-	if diff := cmp.Diff([]string{"log_level", "tls.ca_file", "server.server_join.retry_join"}, changed); diff != "" && len(changed) != 3 {
+	if diff := cmp.Diff([]string{"log_level", "server.server_join.retry_join", "tls.ca_file"}, changed); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"region", "client.meta.a", "client.meta.b", "client.meta.c"}, ignored); diff != "" {
@@ -230,6 +278,11 @@ func TestRedacted(t *testing.T) {
 	r := c.Redacted()
 	if r.Consul.Token != "<redacted>" || r.Server.Encrypt != "<redacted>" || r.Plugins["docker"].Config != nil {
 		t.Errorf("secrets are shown: %+v", r)
+	}
+	// This is what /v1/agent/self shows; the API's client reads Region and Datacenter.
+	text, err := json.Marshal(r)
+	if err != nil || strings.Contains(string(text), "s3cret") || !strings.Contains(string(text), `"Region":"global","Datacenter":"dc1"`) {
+		t.Errorf("%v: %s", err, text)
 	}
 	if c.Consul.Token != "s3cret" || c.Plugins["docker"].Config["password"] != "s3cret" || r.ACL.ReplicationToken != "" {
 		t.Error("the original was changed, or an empty secret looks like one")

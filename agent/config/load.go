@@ -40,9 +40,10 @@ type Setting struct {
 
 // System is what Load asks of the machine. A nil field means the real one.
 type System struct {
-	// ReadFile and ReadDir read configuration.
+	// ReadFile reads a configuration file.
 	ReadFile func(path string) ([]byte, error)
-	ReadDir  func(path string) ([]fs.DirEntry, error)
+	// ReadDir lists a directory of them, in lexical order.
+	ReadDir func(path string) ([]fs.DirEntry, error)
 	// Stat tells a directory from a file, and whether a path exists.
 	Stat func(path string) (fs.FileInfo, error)
 	// Hostname is the default name.

@@ -35,6 +35,8 @@ func machine(files map[string]string) System {
 				return "", errors.New(`function "Nonsense" not defined`)
 			}
 			return strings.NewReplacer(
+				ownTemplates[true][0], "10.0.0.7",
+				ownTemplates[false][0], "fd00::7",
 				"{{ GetPrivateIP }}", "10.0.0.7",
 				`{{ GetInterfaceIP "eth0" }}`, "10.9.9.9",
 				`{{ GetPrivateInterfaces | attr "name" }}`, "eth1",

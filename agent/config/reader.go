@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -17,7 +18,10 @@ type reader struct {
 // body reads a block's inside: attributes and blocks alike are fields, in file order.
 func (r *reader) body(b *hclsyntax.Body) node {
 	n := node{kind: object, rng: b.SrcRange}
-	for _, a := range b.Attributes {
+	attributes := slices.SortedFunc(maps.Values(b.Attributes), func(x, y *hclsyntax.Attribute) int {
+		return x.NameRange.Start.Byte - y.NameRange.Start.Byte
+	})
+	for _, a := range attributes {
 		n.fields = append(n.fields, field{a.Name, a.NameRange, r.expr(a.Expr)})
 	}
 	for _, blk := range b.Blocks {

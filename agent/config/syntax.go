@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -16,7 +17,8 @@ import (
 const (
 	maxFileSize  = 1 << 20
 	maxNesting   = 100
-	maxOperators = 10_000
+	maxOperators = 2_000
+	maxDigits    = 100
 )
 
 // node is one value of a file with its place. Exactly one of fields, items and scalar
@@ -122,6 +124,11 @@ func parseHCL(name string, src []byte) (node, Problems) {
 	if pos, deep := hclTooDeep(tokens); deep {
 		return node{}, tooDeep(pos)
 	}
+	for _, t := range tokens {
+		if t.Type == hclsyntax.TokenNumberLit && hugeNumber(string(t.Bytes)) {
+			return node{}, Problems{{Pos: position(t.Range), Text: "number too large"}}
+		}
+	}
 	src = olderBlocks(src, tokens)
 	f, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	if diags.HasErrors() {
@@ -158,6 +165,13 @@ func hclTooDeep(tokens hclsyntax.Tokens) (pos string, deep bool) {
 		}
 	}
 	return "", false
+}
+
+// hugeNumber finds literals that only a mistake or malice writes: an exponent of three
+// digits or more. Arithmetic on those, written out as text, takes minutes.
+func hugeNumber(lit string) bool {
+	_, exp, _ := strings.Cut(strings.ToLower(lit), "e")
+	return len(lit) > maxDigits || len(strings.TrimLeft(exp, "+-0")) > 2
 }
 
 // olderBlocks puts an equals sign where older HCL, in which Nomad's examples are written,

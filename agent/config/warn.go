@@ -1,6 +1,9 @@
 package config
 
-import "net/netip"
+import (
+	"net"
+	"net/netip"
+)
 
 // warnings are what is allowed and probably not meant, one line each.
 func (c *Config) warnings() []string {
@@ -21,8 +24,8 @@ func (c *Config) warnings() []string {
 	if c.Client.DrainOnShutdown != nil && !c.LeaveOnInterrupt && !c.LeaveOnTerminate {
 		warn("client.drain_on_shutdown", "has no effect without leave_on_interrupt or leave_on_terminate")
 	}
-	if !c.DevMode && c.origin["advertise.rpc"] == "" && loopback(c.Addresses.RPC) {
-		warn("bind_addr", "only agents on this machine can reach %s", c.Addresses.RPC)
+	if host, _, err := net.SplitHostPort(c.Advertise.RPC); err == nil && loopback(host) && !c.DevMode && c.origin["advertise.rpc"] == "" {
+		warn("advertise.rpc", "only agents on this machine can reach %s; set advertise { } if there are others", host)
 	}
 	if c.Vault.Enabled {
 		warn("vault.enabled", "has no effect: %s", notYet)
