@@ -69,6 +69,9 @@ func (e *evaluation) locals(r *root, ctx *hcl.EvalContext) map[string]cty.Value 
 func (e *evaluation) local(attr *hclsyntax.Attribute, ctx *hcl.EvalContext) cty.Value {
 	val, diags := attr.Expr.Value(ctx)
 	e.diags = append(e.diags, fromHCL(diags)...)
+	if e.size > maxValues {
+		return cty.DynamicVal // reported before
+	}
 	if e.size += valueSize(val); e.size > maxValues {
 		e.diags = append(e.diags, Diagnostic{Summary: fmt.Sprintf("local %q is too large", attr.Name), Detail: "all locals together may hold 16 MiB"}.at(attr.NameRange))
 		return cty.DynamicVal
