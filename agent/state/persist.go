@@ -146,10 +146,12 @@ func (s *Snapshot) saveAllocs(sv *saver) {
 	}
 }
 
-// loader puts records into a database.
+// loader puts records into a database that nobody reads yet.
 type loader struct {
+	db      *memdb.MemDB
 	txn     *memdb.Txn
-	snap    *Snapshot // reads what is loaded so far
+	allocs  *allocTrees
+	snap    *Snapshot // what was loaded before the first allocation, then set
 	metrics []*api.AllocationMetric
 }
 
@@ -210,6 +212,11 @@ func loadMetric(l *loader, body []byte) error {
 
 // loadAlloc restores what allocations share, strings included.
 func loadAlloc(l *loader, body []byte) error {
+	if l.snap == nil {
+		// All that allocations refer to is in: reads of a committed table are much faster.
+		l.txn.Commit()
+		l.snap, l.txn = &Snapshot{txn: l.db.Txn(false), allocs: l.allocs}, l.db.Txn(true)
+	}
 	rec := savedAlloc{Alloc: &Alloc{}}
 	if err := json.Unmarshal(body, &rec); err != nil {
 		return err
@@ -241,7 +248,7 @@ func loadAlloc(l *loader, body []byte) error {
 		a.DeploymentID = d.ID
 	}
 	a.Desired, a.Client, a.TaskStates = intern(a.Desired), intern(a.Client), internStates(a.TaskStates)
-	l.snap.allocs.put(a)
+	l.allocs.put(a)
 	return nil
 }
 
@@ -254,16 +261,15 @@ func (s *Store) Restore(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	txn := g.db.Txn(true)
-	defer txn.Abort()
-	l := &loader{txn: txn, snap: &Snapshot{txn: txn, allocs: newAllocTrees()}}
+	l := &loader{db: g.db, txn: g.db.Txn(true), allocs: newAllocTrees()}
+	defer func() { l.txn.Abort() }()
 	if err := l.readAll(r); err != nil {
 		return fmt.Errorf("restore state: %w", err)
 	}
-	if err := txn.Insert(tableAllocR, l.snap.allocs); err != nil {
+	if err := l.txn.Insert(tableAllocR, l.allocs); err != nil {
 		return fmt.Errorf("restore state: %w", err)
 	}
-	txn.Commit()
+	l.txn.Commit()
 	old := s.gen.Swap(g)
 	close(old.replaced)
 	s.publish(0, []Change{{Index: s.Snapshot().LastIndex(), Table: TableRestore}})
