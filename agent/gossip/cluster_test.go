@@ -17,6 +17,7 @@ import (
 
 var (
 	verbose = flag.Bool("gossip.log", false, "log what the members do")
+	lossFor = flag.Duration("gossip.loss", 2*time.Minute, "how long, in virtual time, packets are lost")
 	seeds   = flag.Int("gossip.seeds", 1, "how many seeds the timed tests run")
 )
 
@@ -71,7 +72,7 @@ func (n *node) count(kind EventKind, from time.Time) (k int) {
 }
 
 // bubble runs f in virtual time with n joined members and shuts them down.
-func bubble(t *testing.T, n int, net simnet.Config, config func(*Config), f func(*cluster)) {
+func bubble(t *testing.T, n int, net simnet.Config, config func(*Config), f func(*testing.T, *cluster)) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{t: t, net: simnet.New(net), config: config}
 		for i := range n {
@@ -79,7 +80,7 @@ func bubble(t *testing.T, n int, net simnet.Config, config func(*Config), f func
 		}
 		defer c.close()
 		c.join()
-		f(c)
+		f(t, c)
 	})
 }
 

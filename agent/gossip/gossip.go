@@ -160,9 +160,9 @@ func (g *Gossip) UpdateMeta(change func(*Meta)) error {
 }
 
 // AnnounceRestart tells the cluster that this agent goes away and comes back:
-// Meta.Restarting becomes true. Every server has been told when it returns nil.
-// The caller then shuts down without Leave; the next process starts with
-// Restarting false.
+// Meta.Restarting becomes true. When it returns nil, gossip has spread it and it
+// is on its way to every living server over TCP. The caller then shuts down without
+// Leave; the next process starts with Restarting false.
 func (g *Gossip) AnnounceRestart(ctx context.Context) error {
 	err := g.update(ctx, func(m *Meta, _ *bool) { m.Restarting = true })
 	return errors.Join(err, g.tellServers(ctx))

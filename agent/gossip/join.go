@@ -81,12 +81,12 @@ func (g *Gossip) defaultPort() int {
 }
 
 // hints says what to change for the errors that a configuration causes.
-// memberlist knows them as text only.
+// memberlist knows them as text only; it is compared in lower case.
 var hints = []struct{ text, hint string }{
-	{"No installed keys could decrypt", "the gossip keys differ: set the same `encrypt` on both agents"},
+	{"no installed keys could decrypt", "the gossip keys differ: set the same `encrypt` on both agents"},
 	{"is encrypted and encryption is not configured", "the cluster is encrypted and one of the two agents has no key: set the same `encrypt` on both"},
 	{"encryption is configured but remote state is not encrypted", "one of the two agents has no gossip key: set the same `encrypt` on both"},
-	{"EOF", "it closed the connection: is that the gossip port (4648) of an agent, and the gossip key the same?"},
+	{"eof", "it closed the connection: is that the gossip port (4648) of an agent, and the gossip key the same?"},
 }
 
 // explain makes one line of memberlist's error. It never hides the original.
@@ -99,7 +99,7 @@ func explain(addr string, err error) error {
 	}
 	text := strings.TrimPrefix(err.Error(), "failed to join "+addr+": ")
 	for _, h := range hints {
-		if strings.Contains(text, h.text) {
+		if strings.Contains(strings.ToLower(text), h.text) {
 			return fmt.Errorf("join %s: %s (%s)", addr, h.hint, text)
 		}
 	}
