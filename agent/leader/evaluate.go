@@ -224,7 +224,7 @@ func (e *evaluator) plan(snap *state.Snapshot, evals []*api.Evaluation) state.Pl
 	if job != nil && dep != nil && dep.JobVersion == job.Version && dep.JobCreateIndex == job.CreateIndex && activeDeployment(dep.Status) {
 		current = dep.ID
 	}
-	out := raisePlan(&decision, main, job, current)
+	out := raisePlan(&decision, main, job, current, e.cluster)
 	if d := decision.Deployment; d != nil && d.Status != "" && dep != nil {
 		out.DeploymentSet = &state.DeploymentSet{ID: dep.ID, Status: d.Status, Description: d.Description}
 	}

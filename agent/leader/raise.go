@@ -8,8 +8,9 @@ import (
 )
 
 // raisePlan makes the log's compact plan from a decision. deployment is the ID
-// that new and updated allocations belong to, "" for none.
-func raisePlan(p *scheduler.Plan, eval *api.Evaluation, job *scheduler.Job, deployment string) state.Plan {
+// that new and updated allocations belong to, "" for none; cluster still knows
+// the allocations that are replaced.
+func raisePlan(p *scheduler.Plan, eval *api.Evaluation, job *scheduler.Job, deployment string, cluster *scheduler.Cluster) state.Plan {
 	out := state.Plan{EvalID: eval.ID, Namespace: eval.Namespace, JobID: eval.JobID}
 	if d := p.Deployment; d != nil && d.Create != nil {
 		deployment = state.DeploymentID(eval.ID)
@@ -18,7 +19,11 @@ func raisePlan(p *scheduler.Plan, eval *api.Evaluation, job *scheduler.Job, depl
 	nodes := map[string]int{}
 	metrics := map[*scheduler.Metric]int{}
 	for _, pl := range p.Placements {
-		out.Placements = append(out.Placements, raisePlacement(&out, pl, nodes, metrics, deploymentOf(pl, job, deployment)))
+		p := raisePlacement(&out, pl, nodes, metrics, deploymentOf(pl, job, deployment))
+		if prev, ok := cluster.Alloc(pl.Previous); ok {
+			p.Reschedule = raiseReschedules(prev.Reschedules, pl.Reschedule)
+		}
+		out.Placements = append(out.Placements, p)
 	}
 	for _, s := range p.Stops {
 		stop := state.Stop{AllocID: s.ID, Desired: string(s.Desired), Client: string(s.Client), Description: s.Description}
@@ -67,12 +72,27 @@ func raisePlacement(out *state.Plan, pl scheduler.Placement, nodes map[string]in
 	for _, port := range pl.Ports {
 		p.Ports = append(p.Ports, api.PortMapping{Label: port.Label, Value: port.Value, To: port.To, HostIP: port.HostIP})
 	}
-	if e := pl.Reschedule; e != nil {
-		p.Reschedule = &api.RescheduleTracker{Events: []*api.RescheduleEvent{{
-			RescheduleTime: e.At.UnixNano(), PrevAllocID: e.PrevID, PrevNodeID: e.PrevNode,
-		}}}
-	}
 	return p
+}
+
+// keepReschedules is how many of the last replacements an allocation remembers.
+// A limited policy never needs more; an unlimited one would grow without end.
+const keepReschedules = 20
+
+// raiseReschedules is the history that a replacement inherits, and what is added
+// to it when the replacement counts as a reschedule.
+func raiseReschedules(past []scheduler.RescheduleEvent, next *scheduler.RescheduleEvent) *api.RescheduleTracker {
+	if next != nil {
+		past = append(past[:len(past):len(past)], *next)
+	}
+	if len(past) == 0 {
+		return nil
+	}
+	out := &api.RescheduleTracker{}
+	for _, e := range past[max(0, len(past)-keepReschedules):] {
+		out.Events = append(out.Events, &api.RescheduleEvent{RescheduleTime: e.At.UnixNano(), PrevAllocID: e.PrevID, PrevNodeID: e.PrevNode})
+	}
+	return out
 }
 
 func raiseDeployment(d *scheduler.DeploymentChange, job *scheduler.Job) *state.NewDeployment {

@@ -1,0 +1,280 @@
+package agent
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/selfheal/selfheal/agent/client"
+	"github.com/selfheal/selfheal/agent/config"
+	"github.com/selfheal/selfheal/agent/driver"
+	"github.com/selfheal/selfheal/agent/simnet"
+)
+
+var (
+	seeds   = flag.Int("seeds", 3, "how many seeds the cluster tests run")
+	simLogs = flag.Bool("simlogs", false, "print the simulated agents' logs")
+)
+
+// sim is a whole cluster in a bubble: gossip, raft, HTTP, clients with the mock
+// driver, over a simulated network and in virtual time.
+type sim struct {
+	t       *testing.T
+	net     *simnet.Net
+	dir     string
+	servers []*simAgent
+	clients []*simAgent
+	rng     *rand.Rand
+}
+
+// simAgent is one host with its agent. Its identity, its raft log, its journal
+// and its tasks outlive the agent's process.
+type simAgent struct {
+	s      *sim
+	name   string
+	ip     string
+	server bool
+	id     Identity
+	boot   int
+	mock   driver.Driver // its tasks go on while the agent is away
+	stores *ServerStores
+	agent  *Agent // nil while the process is dead
+}
+
+// newSim starts a cluster and waits until it is whole.
+func newSim(t *testing.T, seed uint64, servers, clients int) *sim {
+	s := &sim{t: t, net: simnet.New(simnet.Config{Seed: seed, MinDelay: 100 * time.Microsecond, MaxDelay: time.Millisecond}), dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 1))}
+	for i := range servers + clients {
+		a := &simAgent{s: s, ip: fmt.Sprintf("10.0.0.%d", i+1), server: i < servers, name: fmt.Sprintf("client-%d", i-servers+1), stores: NewServerStores(), mock: driver.NewMock()}
+		a.id = Identity{ID: fmt.Sprintf("%08d-0000-4000-8000-%012d", i+1, seed), SecretID: fmt.Sprintf("%08d-0000-4000-8000-%012d", i+1, seed+1)}
+		if a.server {
+			a.name = fmt.Sprintf("server-%d", i+1)
+			s.servers = append(s.servers, a)
+		} else {
+			s.clients = append(s.clients, a)
+		}
+	}
+	for _, a := range s.all() {
+		a.start()
+	}
+	s.eventually(30*time.Second, "every client is ready", func() error {
+		nodes, _, err := s.api().Nodes().List(nil)
+		if err != nil {
+			return err
+		}
+		ready := 0
+		for _, n := range nodes {
+			if n.Status == api.NodeStatusReady {
+				ready++
+			}
+		}
+		if ready != len(s.clients) {
+			return fmt.Errorf("%d of %d are ready", ready, len(s.clients))
+		}
+		return nil
+	})
+	return s
+}
+
+func (s *sim) all() []*simAgent { return append(append([]*simAgent{}, s.servers...), s.clients...) }
+
+// stop ends every agent, and lets what memberlist has in flight run out.
+func (s *sim) stop() {
+	for _, a := range s.all() {
+		if a.agent != nil {
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			a.agent.Shutdown(ctx, Crash)
+			cancel()
+		}
+	}
+	time.Sleep(time.Minute)
+}
+
+func (a *simAgent) start() {
+	a.s.t.Helper()
+	cfg := config.Default()
+	cfg.Name, cfg.Region, cfg.Datacenter = a.name, "global", "dc1"
+	cfg.DataDir = filepath.Join(a.s.dir, a.name)
+	cfg.Addresses = config.Addresses{HTTP: a.ip, RPC: a.ip, Serf: a.ip}
+	cfg.Advertise = config.Advertise{HTTP: a.ip + ":4646", RPC: a.ip + ":4647", Serf: a.ip + ":4648"}
+	join := config.Join{RetryInterval: time.Second}
+	for _, s := range a.s.servers {
+		join.RetryJoin = append(join.RetryJoin, s.ip+":4648")
+	}
+	if a.server {
+		cfg.Server.Enabled, cfg.Server.BootstrapExpect, cfg.Server.Join = true, len(a.s.servers), join
+	} else {
+		cfg.Client.Enabled, cfg.Client.Join = true, join
+	}
+	level := hclog.Off
+	if *simLogs {
+		level = hclog.Debug
+	}
+	logger := hclog.NewInterceptLogger(&hclog.LoggerOptions{Name: a.name, Level: level, Output: testWriter{a.s.t}, TimeFormat: "15:04:05.000"})
+	agent, err := New(cfg, Options{
+		Logger: logger, Version: "sim", Network: a.s.net.Host(a.ip), Identity: a.id, BootID: fmt.Sprintf("%s-boot-%d", a.name, a.boot),
+		Drivers: []driver.Driver{a.mock}, Servers: a.stores, Fingerprint: a.facts,
+	})
+	if err != nil {
+		a.s.t.Fatalf("start %s: %v", a.name, err)
+	}
+	a.agent = agent
+}
+
+func (a *simAgent) facts(context.Context, client.FingerprintConfig) (client.Facts, error) {
+	return simFacts(a), nil
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Logf("%s", p)
+	return len(p), nil
+}
+
+var _ io.Writer = testWriter{}
+
+// crash kills the agent's process; its host's kernel says so to peers, and its
+// tasks go on.
+func (a *simAgent) crash() {
+	a.s.net.Kill(a.ip)
+	a.shutdown()
+}
+
+// die is the end of the host: silence, and the tasks are gone.
+func (a *simAgent) die() {
+	a.s.net.Crash(a.ip)
+	a.shutdown()
+	a.mock = driver.NewMock()
+	a.boot++
+}
+
+func (a *simAgent) shutdown() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	agent := a.agent
+	a.agent = nil
+	agent.Shutdown(ctx, Crash)
+}
+
+// api asks any agent that runs.
+func (s *sim) api() *api.Client {
+	s.t.Helper()
+	for _, a := range s.servers {
+		if a.agent != nil {
+			return s.apiOf(a)
+		}
+	}
+	s.t.Fatal("no server runs")
+	return nil
+}
+
+func (s *sim) apiOf(a *simAgent) *api.Client {
+	observer := s.net.Host("10.0.0.250")
+	tr := &http.Transport{DisableKeepAlives: true, DialContext: observer.DialContext}
+	c, err := api.NewClient(&api.Config{Address: "http://" + a.ip + ":4646", HttpClient: &http.Client{Transport: tr, Timeout: 20 * time.Second}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+// eventually polls in virtual time.
+func (s *sim) eventually(limit time.Duration, what string, f func() error) time.Duration {
+	s.t.Helper()
+	start := time.Now()
+	for {
+		err := f()
+		if err == nil {
+			return time.Since(start)
+		}
+		if time.Since(start) > limit {
+			s.t.Fatalf("waited %v for: %s: %v", limit, what, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// service is a job of n mock tasks.
+func service(id string, n int) *api.Job {
+	task := api.NewTask("task", "mock_driver")
+	task.Config = map[string]any{"run_for": "1000h"}
+	task.Resources = &api.Resources{CPU: ptr(100), MemoryMB: ptr(64)}
+	job := api.NewServiceJob(id, id, "global", 50)
+	job.AddTaskGroup(api.NewTaskGroup("group", n).AddTask(task))
+	return job
+}
+
+func (s *sim) run(job *api.Job, n int) {
+	s.t.Helper()
+	s.eventually(20*time.Second, "the job is registered", func() error {
+		_, _, err := s.api().Jobs().Register(job, nil)
+		return err
+	})
+	s.whole(*job.ID, n, 30*time.Second)
+}
+
+// whole waits until exactly n allocations of a job run and should, on nodes that
+// are ready, each under a name of its own: what must be true at rest, always.
+func (s *sim) whole(job string, n int, limit time.Duration) time.Duration {
+	s.t.Helper()
+	return s.eventually(limit, fmt.Sprintf("%d of %s run", n, job), func() error { return s.check(job, n) })
+}
+
+func (s *sim) check(job string, n int) error {
+	allocs, _, err := s.api().Jobs().Allocations(job, true, nil)
+	if err != nil {
+		return err
+	}
+	nodes, _, err := s.api().Nodes().List(nil)
+	if err != nil {
+		return err
+	}
+	status := map[string]string{}
+	for _, each := range nodes {
+		status[each.ID] = each.Status
+	}
+	names := map[string]bool{}
+	for _, a := range allocs {
+		if a.DesiredStatus != api.AllocDesiredStatusRun || a.ClientStatus != api.AllocClientStatusRunning {
+			continue
+		}
+		if status[a.NodeID] != api.NodeStatusReady {
+			return fmt.Errorf("%s is said to run on a node that is %s", a.Name, status[a.NodeID])
+		}
+		if names[a.Name] {
+			return fmt.Errorf("%s runs twice", a.Name)
+		}
+		names[a.Name] = true
+	}
+	if len(names) != n {
+		return fmt.Errorf("%d run", len(names))
+	}
+	return nil
+}
+
+// bubble runs a test for every seed.
+func bubble(t *testing.T, servers, clients int, f func(*sim)) {
+	t.Helper()
+	for seed := range *seeds {
+		t.Run(fmt.Sprintf("seed-%d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSim(t, uint64(seed), servers, clients)
+				defer s.stop()
+				f(s)
+			})
+		})
+	}
+}
