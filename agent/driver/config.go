@@ -94,14 +94,15 @@ func stringsKey(to *[]string) func(any) error {
 			*to = slices.Clone(list)
 			return nil
 		case []any:
-			*to = make([]string, len(list))
+			all := make([]string, len(list))
 			for i, element := range list {
 				s, ok := element.(string)
 				if !ok {
 					return fmt.Errorf("want a list of strings, element %d is %s", i, describe(element))
 				}
-				(*to)[i] = s
+				all[i] = s
 			}
+			*to = all
 			return nil
 		}
 		return fmt.Errorf("want a list of strings, got %s", describe(value))

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/signal"
@@ -132,15 +133,16 @@ var programs = map[string]func(args []string){
 		fmt.Println("ready")
 		select {}
 	},
-	// agent starts a task and says its PID; the test kills it then.
+	// agent starts a task and prints its handle; the test kills it then.
 	"agent": func(args []string) {
-		d := NewRawExec(RawExecConfig{})
+		d := NewRawExec(RawExecConfig{Binary: args[1]})
 		task, err := d.Start(testContext(), decodeConfig(args[0]))
 		if err != nil {
 			fmt.Println("error", err)
 			os.Exit(1)
 		}
-		fmt.Println("pid", task.PID())
+		handle, _ := json.Marshal(task.Handle())
+		fmt.Println(string(handle))
 		select {}
 	},
 }

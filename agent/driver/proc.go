@@ -82,6 +82,7 @@ type procStat struct {
 	Parent  int
 	Session int
 	State   byte
+	Threads uint64
 	User    uint64
 	System  uint64
 	// Of children that ended and were waited for.
@@ -92,7 +93,9 @@ type procStat struct {
 
 const tick = time.Second / 100
 
-func (s procStat) dead() bool { return s.State == 'Z' || s.State == 'X' }
+// dead is true for a zombie, but not while other threads of a killed process
+// still hold its files: only the last one closes them.
+func (s procStat) dead() bool { return s.State == 'X' || s.State == 'Z' && s.Threads <= 1 }
 
 // readProc reads one process's stat line.
 func readProc(pid int) (procStat, error) {
@@ -131,6 +134,7 @@ func parseStat(pid int, line []byte) (procStat, error) {
 		Session:     int(field(6)),
 		User:        field(14),
 		System:      field(15),
+		Threads:     field(20),
 		ChildUser:   field(16),
 		ChildSystem: field(17),
 		RSS:         field(24),

@@ -133,10 +133,18 @@ func (d *RawExec) Recover(ctx context.Context, handle Handle) (Task, error) {
 // there is none.
 func (d *RawExec) find(ctx context.Context, id, dir string) (*rawTask, error) {
 	l, err := dial(ctx, dir)
-	switch {
-	case err == nil:
-		return d.attach(ctx, id, dir, l)
-	case !noSupervisor(err):
+	if err == nil {
+		t, err := d.attach(ctx, id, dir, l)
+		if !errors.Is(err, errLinkBroken) {
+			return t, err
+		}
+		// It died while we asked. The next dial is refused.
+		if l, err = dial(ctx, dir); err == nil {
+			l.Close()
+			return nil, &recoverableError{fmt.Errorf("supervisor in %s dies, but has not yet", dir)}
+		}
+	}
+	if !noSupervisor(err) {
 		return nil, err
 	}
 	rec, err := readState(dir)
