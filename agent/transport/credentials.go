@@ -154,6 +154,8 @@ func (c *credentials) server(protocols []string) *tls.Config {
 		Certificates: []tls.Certificate{c.leaf},
 		NextProtos:   protocols,
 		ClientAuth:   tls.RequireAnyClientCert,
+		// Every handshake checks the certificates anew; connections are few and long.
+		SessionTicketsDisabled: true,
 	}
 	if c.roots != nil {
 		t.ClientAuth, t.ClientCAs = tls.RequireAndVerifyClientCert, c.roots
