@@ -18,7 +18,7 @@ func (s *Snapshot) Alloc(ws memdb.WatchSet, id string) *Alloc {
 		s.watchAllocs(ws)
 		return nil
 	}
-	s.mark(ws, markJob, a.Namespace, a.JobID)
+	s.mark(ws, mark{markJob, a.Namespace, a.JobID})
 	return a
 }
 
@@ -36,7 +36,7 @@ func (s *Snapshot) Allocs(ws memdb.WatchSet, ns, prefix string) iter.Seq[*Alloc]
 // same name (their JobCreateIndex differs).
 func (s *Snapshot) AllocsByJob(ws memdb.WatchSet, ns, job string) iter.Seq[*Alloc] {
 	if ws != nil {
-		s.mark(ws, markJob, ns, job)
+		s.mark(ws, mark{markJob, ns, job})
 	}
 	return from(s.allocs.job, &Alloc{Namespace: ns, JobID: job}, func(a *Alloc) bool {
 		return a.Namespace == ns && a.JobID == job
@@ -46,7 +46,7 @@ func (s *Snapshot) AllocsByJob(ws memdb.WatchSet, ns, job string) iter.Seq[*Allo
 // AllocsByNode are a node's allocations, by ID.
 func (s *Snapshot) AllocsByNode(ws memdb.WatchSet, node string) iter.Seq[*Alloc] {
 	if ws != nil {
-		s.mark(ws, markNode, node)
+		s.mark(ws, mark{markNode, node, ""})
 	}
 	return from(s.allocs.node, &Alloc{NodeID: node}, func(a *Alloc) bool { return a.NodeID == node })
 }
@@ -71,37 +71,35 @@ func (s *Snapshot) AllocsByDeployment(ws memdb.WatchSet, id string) iter.Seq[*Al
 
 // JobAllocsIndex is the last index that touched an allocation of the job, deletions included; at least 1.
 func (s *Snapshot) JobAllocsIndex(ws memdb.WatchSet, ns, job string) uint64 {
-	return s.mark(ws, markJob, ns, job)
+	return s.mark(ws, mark{markJob, ns, job})
 }
 
 // NodeAllocsIndex is the last index that touched an allocation of the node, deletions included; at least 1.
 func (s *Snapshot) NodeAllocsIndex(ws memdb.WatchSet, node string) uint64 {
-	return s.mark(ws, markNode, node)
+	return s.mark(ws, mark{markNode, node, ""})
 }
 
 // NodeOrdersIndex is the last index at which servers changed an allocation of the
 // node or forgot one: what the node's agent waits on. Its own reports do not move it.
 func (s *Snapshot) NodeOrdersIndex(ws memdb.WatchSet, node string) uint64 {
-	return s.mark(ws, markOrders, node)
+	return s.mark(ws, mark{markOrders, node, ""})
 }
 
-// Marks: the kinds of rows that remember when a set of allocations changed last.
+// mark names a set of allocations whose last change is remembered, so that a
+// reader can wait for it: those of a job, of a node, or a node's as servers see them.
+type mark struct{ kind, a, b string }
+
 const (
-	markJob    = "job"
-	markNode   = "node"
-	markOrders = "orders"
+	markJob    = "job"    // namespace, job
+	markNode   = "node"   // node
+	markOrders = "orders" // node; its own reports do not count
 )
 
-func markName(kind string, parts ...string) string {
-	for _, p := range parts {
-		kind += "\x00" + p
-	}
-	return kind
-}
+func (m mark) name() string { return m.kind + "\x00" + m.a + "\x00" + m.b }
 
 // mark reads a mark and watches it.
-func (s *Snapshot) mark(ws memdb.WatchSet, kind string, parts ...string) uint64 {
-	if r := one[indexRow](s, ws, tableMarks, byID, markName(kind, parts...)); r != nil {
+func (s *Snapshot) mark(ws memdb.WatchSet, m mark) uint64 {
+	if r := one[indexRow](s, ws, tableMarks, byID, m.name()); r != nil {
 		return r.Index
 	}
 	return 1

@@ -13,7 +13,7 @@ import (
 // 400 bytes an entry (a radix node, a leaf, a channel for each); a copy-on-write
 // B-tree of pointers costs about 12, and an update within a transaction copies
 // a page once. What is lost is memdb's watch on a single allocation: readers watch
-// the mark of its job or its node instead (see marks.go).
+// the mark of its job or its node instead (see mark).
 type allocTrees struct {
 	id   *btree.BTreeG[*Alloc] // ID
 	job  *btree.BTreeG[*Alloc] // Namespace, JobID, ID

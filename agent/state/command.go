@@ -177,7 +177,9 @@ type Plan struct {
 	Deployment    *NewDeployment `json:",omitempty"`
 	DeploymentSet *DeploymentSet `json:",omitempty"`
 	// Evals are the evaluations as they are from now on: the one decided,
-	// coalesced ones, a blocked one, follow-ups.
+	// coalesced ones, a blocked one, follow-ups. SnapshotIndex has to be the index of
+	// the snapshot that the plan was made from: what happened to the job, or to
+	// capacity, between it and this entry then leads to another evaluation.
 	Evals []*api.Evaluation `json:",omitempty"`
 	// Metrics are shared by placements, by position.
 	Metrics []*api.AllocationMetric `json:",omitempty"`
@@ -248,7 +250,8 @@ type UpdateDeployment struct {
 	Stable bool `json:",omitempty"`
 	// ProgressBy resets the progress deadline of groups.
 	ProgressBy map[string]time.Time `json:",omitempty"`
-	// Evaluate the job afterwards.
+	// Evaluate the job afterwards. Without a trigger the evaluation is a new one (what
+	// a user asked for); with one, a pending evaluation of the job will do.
 	Evaluate bool   `json:",omitempty"`
 	Trigger  string `json:",omitempty"`
 }

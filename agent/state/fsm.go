@@ -99,4 +99,27 @@ func on[C any](apply func(*tx, *C) any) handler {
 }
 
 // commands says how each command is applied, by its number.
-var commands = [...]handler{}
+var commands = [...]handler{
+	TypeRegisterJob:        on(applyRegisterJob),
+	TypeDeregisterJob:      on(applyDeregisterJob),
+	TypeEvaluateJob:        on(applyEvaluateJob),
+	TypeMarkJobStable:      on(applyMarkJobStable),
+	TypeRegisterNode:       on(applyRegisterNode),
+	TypeNodeStatus:         on(applyNodeStatus),
+	TypeNodeEligibility:    on(applyNodeEligibility),
+	TypeNodeDrain:          on(applyNodeDrain),
+	TypeUpdateAllocs:       on(applyUpdateAllocs),
+	TypeTransitionAllocs:   on(applyTransitionAllocs),
+	TypeApplyPlans:         on(applyPlans),
+	TypeUpsertEvals:        on(applyUpsertEvals),
+	TypeUpdateDeployment:   on(applyUpdateDeployment),
+	TypeReap:               on(applyReap),
+	TypeSetSchedulerConfig: on(applySetSchedulerConfig),
+	TypeUpsertServices:     on(applyUpsertServices),
+	TypeDeleteServices:     on(applyDeleteServices),
+	TypeUpsertNamespace:    on(applyUpsertNamespace),
+	TypeDeleteNamespace:    on(applyDeleteNamespace),
+	TypeUpsertNodePool:     on(applyUpsertNodePool),
+	TypeDeleteNodePool:     on(applyDeleteNodePool),
+	TypeSetClusterMeta:     on(applySetClusterMeta),
+}

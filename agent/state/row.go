@@ -35,30 +35,30 @@ type Alloc struct {
 	EvalID         string
 
 	Desired            string
-	DesiredDescription string
-	Transition         *api.DesiredTransition
+	DesiredDescription string                 `json:",omitempty"`
+	Transition         *api.DesiredTransition `json:",omitempty"`
 	Client             string
-	ClientDescription  string
-	TaskStates         map[string]*api.TaskState
-	NetworkStatus      *api.AllocNetworkStatus
+	ClientDescription  string                    `json:",omitempty"`
+	TaskStates         map[string]*api.TaskState `json:",omitempty"`
+	NetworkStatus      *api.AllocNetworkStatus   `json:",omitempty"`
 
-	Resources *api.AllocatedResources // shared unless the allocation has ports of its own
-	Cores     []int                   // CPU cores reserved for it, by number
-	Metric    *api.AllocationMetric   // shared by the placements of one pass
+	Resources *api.AllocatedResources `json:",omitempty"` // shared unless the allocation has ports of its own
+	Cores     []int                   `json:",omitempty"` // CPU cores reserved for it, by number
+	Metric    *api.AllocationMetric   `json:",omitempty"` // shared by the placements of one pass
 
-	DeploymentID     string
-	DeploymentStatus *api.AllocDeploymentStatus
+	DeploymentID     string                     `json:",omitempty"`
+	DeploymentStatus *api.AllocDeploymentStatus `json:",omitempty"`
 
 	// Rebooted: its node booted since the allocation last reported, so its tasks
 	// cannot be running. The next report clears it.
-	Rebooted bool
+	Rebooted bool `json:",omitempty"`
 
-	FollowupEvalID string
-	Previous       string
-	Next           string
-	Reschedule     *api.RescheduleTracker
-	Preempted      []string
-	PreemptedBy    string
+	FollowupEvalID string                 `json:",omitempty"`
+	Previous       string                 `json:",omitempty"`
+	Next           string                 `json:",omitempty"`
+	Reschedule     *api.RescheduleTracker `json:",omitempty"`
+	Preempted      []string               `json:",omitempty"`
+	PreemptedBy    string                 `json:",omitempty"`
 
 	CreateIndex      uint64
 	ModifyIndex      uint64

@@ -20,13 +20,14 @@ type tx struct {
 
 	changes []Change
 	tables  map[string]struct{} // touched
-	marks   map[string]struct{} // touched
+	marks   map[mark]struct{}   // touched
 	evals   int                 // evaluations made so far: the ordinal of the next
 
-	counts map[JobKey]map[string]*api.TaskGroupSummary // changes of the counts, by job and group
-	queued map[JobKey]map[string]int                   // allocations that wait, by job and group
-	jobs   map[JobKey]struct{}                         // jobs whose status may have changed
-	freed  map[capacity]struct{}                       // where capacity was freed or added
+	counts    map[lifetime]map[string]*api.TaskGroupSummary // changes of the counts, by job and group
+	queued    map[JobKey]map[string]int                     // allocations that wait, by job and group
+	jobs      map[JobKey]struct{}                           // jobs whose status may have changed
+	evaluated map[JobKey]string                             // evaluations that evaluate returned
+	freed     map[capacity]struct{}                         // where capacity was freed or added
 }
 
 // capacity says where there is room now.
@@ -42,9 +43,9 @@ func (s *Store) begin(index uint64, at int64, cmd Type) *tx {
 	return &tx{
 		Snapshot: &Snapshot{txn: txn, allocs: root.(*allocTrees)},
 		s:        s, index: index, at: at, cmd: cmd,
-		tables: map[string]struct{}{}, marks: map[string]struct{}{},
-		counts: map[JobKey]map[string]*api.TaskGroupSummary{}, queued: map[JobKey]map[string]int{},
-		jobs: map[JobKey]struct{}{}, freed: map[capacity]struct{}{},
+		tables: map[string]struct{}{}, marks: map[mark]struct{}{},
+		counts: map[lifetime]map[string]*api.TaskGroupSummary{}, queued: map[JobKey]map[string]int{},
+		jobs: map[JobKey]struct{}{}, evaluated: map[JobKey]string{}, freed: map[capacity]struct{}{},
 	}
 }
 
@@ -59,8 +60,8 @@ func (t *tx) commit() []Change {
 	for _, name := range slices.Sorted(maps.Keys(t.tables)) {
 		t.insert(tableIndex, &indexRow{name, t.index})
 	}
-	for name := range t.marks { // rows with the same content: their order does not show
-		t.insert(tableMarks, &indexRow{name, t.index})
+	for m := range t.marks { // their order does not show
+		t.insert(tableMarks, &indexRow{m.name(), t.index})
 	}
 	if _, changed := t.tables[TableAllocs]; changed {
 		t.insert(tableAllocR, t.allocs)
@@ -125,7 +126,7 @@ func (t *tx) putAlloc(before, after *Alloc, orders bool) {
 	after.ModifyIndex, after.ModifyTime = t.index, t.at
 	if orders {
 		after.AllocModifyIndex = t.index
-		t.marks[markName(markOrders, after.NodeID)] = struct{}{}
+		t.marks[mark{markOrders, after.NodeID, ""}] = struct{}{}
 	}
 	t.allocs.put(after)
 	t.markAlloc(after)
@@ -141,7 +142,7 @@ func (t *tx) dropAlloc(a *Alloc) {
 	t.ownAllocs()
 	t.allocs.remove(a)
 	t.markAlloc(a)
-	t.marks[markName(markOrders, a.NodeID)] = struct{}{}
+	t.marks[mark{markOrders, a.NodeID, ""}] = struct{}{}
 	t.changes = append(t.changes, change(t.index, TableAllocs, a, nil))
 }
 
@@ -154,8 +155,8 @@ func (t *tx) ownAllocs() {
 }
 
 func (t *tx) markAlloc(a *Alloc) {
-	t.marks[markName(markJob, a.Namespace, a.JobID)] = struct{}{}
-	t.marks[markName(markNode, a.NodeID)] = struct{}{}
+	t.marks[mark{markJob, a.Namespace, a.JobID}] = struct{}{}
+	t.marks[mark{markNode, a.NodeID, ""}] = struct{}{}
 }
 
 // freeOn notes that there is room on a node.
