@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"time"
@@ -18,6 +16,7 @@ import (
 	"github.com/selfheal/selfheal/agent/consensus"
 	"github.com/selfheal/selfheal/agent/httpapi"
 	"github.com/selfheal/selfheal/agent/state"
+	"github.com/selfheal/selfheal/agent/telemetry"
 	"github.com/selfheal/selfheal/agent/transport"
 	"github.com/selfheal/selfheal/jobspec"
 )
@@ -123,7 +122,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 	out := httpapi.Config{
 		Logger: a.opts.Logger, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter, NodeName: a.cfg.Name, Version: a.opts.Version,
 		Cluster: roster{a}, Peers: peers{a}, Forward: a.port.Client(), Self: a.rpcAddr,
-		Metrics: a.metrics, Prometheus: a.metrics.PrometheusHandler(),
+		Metrics: shown{a.metrics}, Prometheus: a.metrics.PrometheusHandler(),
 		AgentSelf: a.self, Reload: a.reload, JWKS: a.jwks(),
 		Peer: func(r *http.Request) (string, error) {
 			p := transport.PeerOf(r.TLS)
@@ -252,5 +251,9 @@ func (j janitor) ForceGC(ctx context.Context) error { return j.s.leader.CollectG
 // that change allocations, and cannot drift.
 func (j janitor) ReconcileSummaries(context.Context) error { return nil }
 
-var _ io.Writer
-var _ json.RawMessage
+// shown is telemetry as the API shows it.
+type shown struct{ t *telemetry.Telemetry }
+
+func (s shown) DisplayMetrics(http.ResponseWriter, *http.Request) (any, error) {
+	return s.t.DisplayMetrics()
+}

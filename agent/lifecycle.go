@@ -59,3 +59,11 @@ func (l *lifecycle) shutdown(ctx context.Context) {
 		}
 	}
 }
+
+// level is a log level of the configuration, which has checked its name.
+func level(name string) hclog.Level {
+	if l := hclog.LevelFromString(name); l != hclog.NoLevel {
+		return l
+	}
+	return hclog.Info
+}

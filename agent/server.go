@@ -42,7 +42,7 @@ func (a *Agent) startServer() error {
 	rc.FSM, rc.Logger = machine{store}, a.log
 	rc.Listener, rc.Dial = a.port.RaftListener(), a.port.DialRaft
 	if a.opts.Servers != nil {
-		rc.Stores = a.opts.Servers.raft(a.id.ID)
+		rc.Stores = &a.opts.Servers.stores
 	}
 	raft, err := consensus.New(rc)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"path/filepath"
 	"testing"
@@ -181,7 +182,7 @@ func (s *sim) api() *api.Client {
 
 func (s *sim) apiOf(a *simAgent) *api.Client {
 	observer := s.net.Host("10.0.0.250")
-	tr := &http.Transport{DisableKeepAlives: true, DialContext: observer.DialContext}
+	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) { return observer.Dial(ctx, addr) }}
 	c, err := api.NewClient(&api.Config{Address: "http://" + a.ip + ":4646", HttpClient: &http.Client{Transport: tr, Timeout: 20 * time.Second}})
 	if err != nil {
 		s.t.Fatal(err)
@@ -276,5 +277,13 @@ func bubble(t *testing.T, servers, clients int, f func(*sim)) {
 				f(s)
 			})
 		})
+	}
+}
+
+// simFacts are a fixed machine of 4 GHz and 8 GiB.
+func simFacts(a *simAgent) client.Facts {
+	return client.Facts{
+		Attributes: map[string]string{"kernel.name": "linux", "cpu.arch": "amd64", "unique.network.ip-address": a.ip},
+		BootID:     fmt.Sprintf("%s-boot-%d", a.name, a.boot), CPUMHz: 4000, Cores: 4, MemoryMB: 8192, DiskMB: 100_000, Device: "eth0", IP: a.ip,
 	}
 }
