@@ -1,6 +1,7 @@
 package jobspec
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -36,6 +37,10 @@ func FuzzParse(f *testing.F) {
 			Validate(job, Limits{})
 			Canonicalize(job)
 			Validate(job, Limits{})
+			once := encode(t, job)
+			if Canonicalize(job); !bytes.Equal(once, encode(t, job)) {
+				t.Fatal("canonicalizing twice changed the job")
+			}
 		}
 	})
 }

@@ -5,7 +5,7 @@ locals {
   d = "${local.c}${local.c}${local.c}${local.c}${local.c}${local.c}${local.c}${local.c}"
   e = "${local.d}${local.d}${local.d}${local.d}${local.d}${local.d}${local.d}${local.d}"
   f = "${local.e}${local.e}${local.e}${local.e}${local.e}${local.e}${local.e}${local.e}"
-  g = "${local.f}${local.f}${local.f}${local.f}${local.f}${local.f}${local.f}${local.f}"
+  g = "${local.f}${local.f}"
   h = bcrypt("x", 20)
   i = setproduct(range(1000), range(1000))
 }
