@@ -282,7 +282,10 @@ func (t *task) recover() {
 			return func() { t.lost(err) }
 		}
 		select {
-		case exit := <-running.Wait():
+		case exit, fresh := <-running.Wait():
+			if !fresh { // taken by an agent before this one
+				return func() { t.spent(running) }
+			}
 			return func() { t.found(running, &exit) }
 		default:
 			return func() { t.found(running, nil) }
@@ -328,6 +331,18 @@ func (t *task) found(running driver.Task, exit *driver.Exit) {
 		t.watch()
 		t.apply(event{kind: evAttached})
 	}
+}
+
+// spent: the task has ended, and an agent before this one took its exit. Either it
+// came to journal that, and the exit counts no second time, or it did not, and how
+// the task ended is unknown.
+func (t *task) spent(running driver.Task) {
+	if !t.m.LastExit.IsZero() || t.m.Phase == phaseDead {
+		t.found(running, &driver.Exit{At: t.m.LastExit})
+		return
+	}
+	t.attach(running)
+	t.apply(event{kind: evGone})
 }
 
 // config is the task's specification as its driver wants it, with every ${...} replaced.
