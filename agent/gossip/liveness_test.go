@@ -168,3 +168,19 @@ func TestFailedAreForgotten(t *testing.T) {
 		}
 	})
 }
+
+// TestManyDieAtOnce: the living ask the dead to confirm, get no answer, think
+// themselves slow and probe less often; it must stay bearable.
+func TestManyDieAtOnce(t *testing.T) {
+	for seed := range max(3, *seeds) {
+		bubble(t, 7, lan(seed), nil, func(t *testing.T, c *cluster) {
+			for i := range 3 {
+				c.crash(4 + i)
+			}
+			took := c.wait(4*time.Second, "all three reported", func() bool {
+				return c.all(id(4), Failed) && c.all(id(5), Failed) && c.all(id(6), Failed)
+			})
+			t.Logf("seed %d: 3 of 7 reported everywhere after %v", seed, took)
+		})
+	}
+}
