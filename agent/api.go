@@ -137,7 +137,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, s.raft
 	}
 	if n := a.node; n != nil {
-		out.Node, out.Allocs, out.Files = n.client, n.client, n.client
+		out.Node = n.client
 		out.SetServers = func(addrs []string) error { n.calls.SetServers(addrs); return nil }
 	}
 	return out

@@ -1,14 +1,18 @@
 package agent
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
 
-	"github.com/selfheal/selfheal/agent/config"
 	"github.com/selfheal/selfheal/agent/gossip"
 	"github.com/selfheal/selfheal/agent/leader"
 )
@@ -19,8 +23,10 @@ func (a *Agent) startGossip() error {
 	g := a.cfg.Gossip
 	gc.Network, gc.Logger = a.net, a.log.Named("gossip")
 	gc.BindAddr, gc.Port, gc.AdvertiseAddr = a.cfg.Addresses.Serf, a.cfg.Ports.Serf, a.cfg.Advertise.Serf
-	gc.ProbeInterval, gc.ProbeTimeout = g.ProbeInterval, g.ProbeTimeout
-	gc.SuspicionMult, gc.IndirectChecks = g.SuspicionMult, g.IndirectChecks
+	gc.ProbeInterval = cmp.Or(g.ProbeInterval, gc.ProbeInterval)
+	gc.ProbeTimeout = cmp.Or(g.ProbeTimeout, gc.ProbeTimeout)
+	gc.SuspicionMult = cmp.Or(g.SuspicionMult, gc.SuspicionMult)
+	gc.IndirectChecks = cmp.Or(g.IndirectChecks, gc.IndirectChecks)
 	key, err := a.cfg.Server.Key()
 	if err != nil {
 		return err
@@ -47,26 +53,90 @@ func (a *Agent) startGossip() error {
 	return nil
 }
 
-// startJoin keeps trying to meet the agents that the configuration names.
+// startJoin keeps trying to meet the agents that the configuration names: a
+// server those at gossip addresses, a client its servers, which tell it where
+// they gossip.
 func (a *Agent) startJoin() error {
-	addrs := a.cfg.JoinAddrs()
-	if len(addrs) == 0 {
+	if a.cfg.Server.Enabled {
+		j, addrs := a.cfg.Server.Join, a.cfg.JoinAddrs()
+		if len(addrs) == 0 {
+			return nil
+		}
+		a.life.loop("join", func(ctx context.Context) {
+			if err := a.gossip.RetryJoin(ctx, addrs, j.RetryInterval, j.RetryMax); err != nil && ctx.Err() == nil {
+				a.log.Error("join", "err", err)
+			}
+		})
 		return nil
 	}
-	join := a.join()
-	a.life.loop("join", func(ctx context.Context) {
-		if err := a.gossip.RetryJoin(ctx, addrs, join.RetryInterval, join.RetryMax); err != nil && ctx.Err() == nil {
-			a.log.Error("join", "err", err)
-		}
-	})
+	a.life.loop("join", a.meetServers)
 	return nil
 }
 
-func (a *Agent) join() config.Join {
-	if a.cfg.Server.Enabled {
-		return a.cfg.Server.Join
+// meetServers asks the configured servers where they gossip until this client
+// knows another member; gossip itself heals what splits later. A client that has
+// lost everybody asks again.
+func (a *Agent) meetServers(ctx context.Context) {
+	pause, said := 100*time.Millisecond, false
+	for {
+		if a.gossip.NumNodes() > 1 {
+			pause = 5 * time.Second
+		} else if err := a.meet(ctx); err == nil {
+			continue
+		} else {
+			if !said {
+				a.log.Warn("no server reached yet, will go on trying", "servers", a.cfg.ServerAddrs(), "err", err)
+				said = true
+			}
+			pause = min(2*pause, 2*time.Second)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
 	}
-	return a.cfg.Client.Join
+}
+
+// meet joins through the first configured server that answers.
+func (a *Agent) meet(ctx context.Context) error {
+	err := errors.New("no servers are configured: set client { servers = [...] } or server_join")
+	for _, addr := range a.cfg.ServerAddrs() {
+		var seeds []string
+		if seeds, err = a.gossipAddrs(ctx, addr); err != nil {
+			continue
+		}
+		if _, err = a.gossip.Join(ctx, seeds); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// gossipAddrs asks a server, at its cluster port, where the servers gossip.
+func (a *Agent) gossipAddrs(ctx context.Context, server string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+server+"/v1/agent/members", nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := a.port.Client().Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var members api.ServerMembers
+	if err := json.NewDecoder(resp.Body).Decode(&members); err != nil {
+		return nil, fmt.Errorf("ask %s for members: %w", server, err)
+	}
+	var out []string
+	for _, m := range members.Members {
+		if m.Status == string(gossip.Alive) {
+			out = append(out, net.JoinHostPort(m.Addr, strconv.Itoa(int(m.Port))))
+		}
+	}
+	return out, nil
 }
 
 // members is gossip as the leader reads it: its own region.

@@ -54,7 +54,7 @@ type simAgent struct {
 
 // newSim starts a cluster and waits until it is whole.
 func newSim(t *testing.T, seed uint64, servers, clients int) *sim {
-	s := &sim{t: t, net: simnet.New(simnet.Config{Seed: seed, MinDelay: 100 * time.Microsecond, MaxDelay: time.Millisecond}), dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 1))}
+	s := &sim{t: t, net: simnet.New(simnet.Config{Seed: int64(seed), MinDelay: 100 * time.Microsecond, MaxDelay: time.Millisecond}), dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 1))}
 	for i := range servers + clients {
 		a := &simAgent{s: s, ip: fmt.Sprintf("10.0.0.%d", i+1), server: i < servers, name: fmt.Sprintf("client-%d", i-servers+1), stores: NewServerStores(), mock: driver.NewMock()}
 		a.id = Identity{ID: fmt.Sprintf("%08d-0000-4000-8000-%012d", i+1, seed), SecretID: fmt.Sprintf("%08d-0000-4000-8000-%012d", i+1, seed+1)}
@@ -109,8 +109,12 @@ func (a *simAgent) start() {
 	cfg.Addresses = config.Addresses{HTTP: a.ip, RPC: a.ip, Serf: a.ip}
 	cfg.Advertise = config.Advertise{HTTP: a.ip + ":4646", RPC: a.ip + ":4647", Serf: a.ip + ":4648"}
 	join := config.Join{RetryInterval: time.Second}
+	port := ":4647" // where a client finds its servers
+	if a.server {
+		port = ":4648"
+	}
 	for _, s := range a.s.servers {
-		join.RetryJoin = append(join.RetryJoin, s.ip+":4648")
+		join.RetryJoin = append(join.RetryJoin, s.ip+port)
 	}
 	if a.server {
 		cfg.Server.Enabled, cfg.Server.BootstrapExpect, cfg.Server.Join = true, len(a.s.servers), join
