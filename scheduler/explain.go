@@ -62,6 +62,9 @@ func (s *search) look(p *pass, ord int32) {
 			return
 		}
 	}
+	if p.c.shortOf(ord, p.group) == fits {
+		return // a system job's other nodes
+	}
 	if text, cost := p.lack(ord); cost < s.cost || cost == s.cost && text < s.need {
 		s.need, s.cost = text, cost
 	}

@@ -46,12 +46,12 @@ func (p *pass) place(w *want) bool {
 		ord, victims, ok = p.preempt(w)
 	}
 	if !ok {
+		p.fail()
 		if freed >= 0 {
 			w.previous.stopped = false
 			p.c.take(freed, usageOf(w.previous.a))
 			p.move(freed, 1)
 		}
-		p.fail()
 		return false
 	}
 	p.commit(w, ord, norm, victims)

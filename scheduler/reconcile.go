@@ -83,6 +83,8 @@ func (p *groupPlan) takeSlots() {
 		case it.fate == over:
 		case it.fate == foreign:
 			p.d.end(it, "belongs to an earlier job of the same name")
+		case it.fate == lost && (it.a.Next != "" || p.successor(it.a.ID) != nil):
+			p.d.end(it, "lost: its node is gone, and another runs in its place")
 		case it.a.Canary && !p.d.rollout.keepsCanary(it.a, p.g.Name):
 			p.d.end(it, "canary of a rollout that has ended")
 		case it.a.Canary && p.d.rollout.canarying(p.g.Name):
