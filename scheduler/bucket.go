@@ -35,17 +35,14 @@ type bucket struct {
 	closed bool // a distinct property is used up
 	filled bool // has candidates, as the dimensions were told
 
-	// The best candidate: what choosing compares.
-	norm  float64 // -Inf = none
-	tie   uint64
-	parts int32 // which heap it is in
+	parts int32 // the heap that has the best candidate
 }
 
-// settle finds the bucket's best candidate again.
-func (b *bucket) settle(gen []uint32) {
-	b.norm = math.Inf(-1)
+// settle finds the bucket's best candidate again; norm is -Inf when there is none.
+func (b *bucket) settle(gen []uint32) (norm float64, tie uint64) {
+	norm = math.Inf(-1)
 	if b.closed {
-		return
+		return norm, 0
 	}
 	for i := range b.heaps {
 		h := &b.heaps[i]
@@ -54,11 +51,11 @@ func (b *bucket) settle(gen []uint32) {
 			continue
 		}
 		top := &(*h)[0]
-		norm := normalise(top.sum, i+1, b.boost)
-		if norm > b.norm || norm == b.norm && top.tie < b.tie {
-			b.norm, b.tie, b.parts = norm, top.tie, int32(i)
+		if n := normalise(top.sum, i+1, b.boost); n > norm || n == norm && top.tie < tie {
+			norm, tie, b.parts = n, top.tie, int32(i)
 		}
 	}
+	return norm, tie
 }
 
 // normalise is the mean of the scores that apply; a spread score of 0 does not.

@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"math"
 	"slices"
 )
 
@@ -93,8 +92,7 @@ func (p *pass) enter(ord int32, kind outcomeKind) {
 func (p *pass) rateBuckets() {
 	for b := range p.buckets {
 		bk := &p.buckets[b]
-		bk.settle(p.gen)
-		bk.filled = !math.IsInf(bk.norm, -1)
+		bk.filled = p.top(int32(b))
 		if !bk.filled {
 			continue
 		}
@@ -229,13 +227,13 @@ func (p *pass) bestScores() []NodeScore {
 		out = append(out, p.explainScore(cand.ord, norm))
 		seen = append(seen, cand.ord)
 		p.gen[cand.ord]++
-		p.buckets[p.bucketOf(cand.ord)].settle(p.gen)
+		p.top(p.bucketOf(cand.ord))
 	}
 	for _, ord := range slices.Backward(seen) {
 		b := p.bucketOf(ord)
 		cand, parts := p.candidate(ord)
 		p.buckets[b].heaps[parts-1].push(cand)
-		p.buckets[b].settle(p.gen)
+		p.top(b)
 	}
 	return out
 }
