@@ -190,7 +190,7 @@ type Update struct {
 // Disconnect says what becomes of an allocation on a node that cannot be reached.
 type Disconnect struct {
 	LostAfter         time.Duration // 0 = lost at once
-	StopOnClientAfter time.Duration // 0 = never
+	StopOnClientAfter time.Duration // 0 = never; the longest kill_timeout of the tasks included
 	Replace           bool
 	Reconcile         string // best_score, keep_original, keep_replacement, longest_running
 }
@@ -259,6 +259,7 @@ type Alloc struct {
 
 	DeploymentID string
 	Health       Health
+	HealthAt     time.Time // when Health was decided; zero while it is unset
 	Canary       bool
 
 	CreatedAt  time.Time

@@ -12,9 +12,6 @@ const (
 	defaultMaxDynamicPort = 32000
 )
 
-// dynamicExhausted is the dimension of a node without free dynamic ports.
-const dynamicExhausted = "network: dynamic port selection failed"
-
 // portSet holds the ports in use on a node, sorted by number. A port that two
 // allocations hold (it happens: what runs, runs) is in it twice.
 type portSet []portUse
@@ -62,32 +59,39 @@ func (s portSet) taken(port int, ip uint32, shared bool) bool {
 	return false
 }
 
-// portsFit returns "" if the node could give the ports, else the dimension that is
-// exhausted. Host networks have been checked before.
-func (c *Cluster) portsFit(ord int32, asks []PortAsk) string {
+// portsFit returns -1 if the node could give the ports, the position of the static ask
+// that collides, or len(asks) when the dynamic ports are used up. Host networks have
+// been checked before.
+func (c *Cluster) portsFit(ord int32, asks []PortAsk) int {
 	s := &c.slots[ord]
-	dynamic := 0
+	dynamic := false
 	for i := range asks {
 		ask := &asks[i]
 		if ask.Static == 0 {
-			dynamic++
-			continue
-		}
-		if s.staticTaken(ask, c.ip(hostIP(s.node, ask.HostNetwork))) {
-			return fmt.Sprintf("network: reserved port collision %s=%d", ask.Label, ask.Static)
+			dynamic = true
+		} else if s.staticTaken(ask, c.ip(hostIP(s.node, ask.HostNetwork))) {
+			return i
 		}
 	}
-	if dynamic == 0 {
-		return ""
+	if !dynamic {
+		return -1
 	}
 	low, high := dynamicRange(s.node)
 	if len(s.ports)+len(s.reserved)+len(asks) <= high-low+1 {
-		return ""
+		return -1
 	}
 	if _, ok := c.pickPorts(ord, asks, 0); !ok {
-		return dynamicExhausted
+		return len(asks)
 	}
-	return ""
+	return -1
+}
+
+// portDimension names what portsFit found exhausted.
+func portDimension(asks []PortAsk, i int) string {
+	if i >= len(asks) {
+		return "network: dynamic port selection failed"
+	}
+	return fmt.Sprintf("network: reserved port collision %s=%d", asks[i].Label, asks[i].Static)
 }
 
 func (s *slot) staticTaken(ask *PortAsk, ip uint32) bool {
