@@ -47,9 +47,10 @@ type simAgent struct {
 	server bool
 	id     Identity
 	boot   int
-	mock   driver.Driver // its tasks go on while the agent is away
+	mock   *driver.Mock // its tasks go on while the agent is away
 	stores *ServerStores
 	agent  *Agent // nil while the process is dead
+	dead   bool   // so is the host, and the tasks with it
 }
 
 // newSim starts a cluster and waits until it is whole.
@@ -97,7 +98,9 @@ func (s *sim) stop() {
 			a.agent.Shutdown(ctx, Crash)
 			cancel()
 		}
+		a.mock.Close()
 	}
+	s.net.Close()
 	time.Sleep(time.Minute)
 }
 
@@ -133,7 +136,7 @@ func (a *simAgent) start() {
 	if err != nil {
 		a.s.t.Fatalf("start %s: %v", a.name, err)
 	}
-	a.agent = agent
+	a.agent, a.dead = agent, false
 }
 
 func (a *simAgent) facts(context.Context, client.FingerprintConfig) (client.Facts, error) {
@@ -160,8 +163,10 @@ func (a *simAgent) crash() {
 func (a *simAgent) die() {
 	a.s.net.Crash(a.ip)
 	a.shutdown()
+	a.mock.Close()
 	a.mock = driver.NewMock()
 	a.boot++
+	a.dead = true
 }
 
 func (a *simAgent) shutdown() {
@@ -250,6 +255,11 @@ func (s *sim) check(job string, n int) error {
 	status := map[string]string{}
 	for _, each := range nodes {
 		status[each.ID] = each.Status
+	}
+	for _, a := range s.clients {
+		if a.dead {
+			status[a.id.ID] = "dead, whatever the servers believe"
+		}
 	}
 	names := map[string]bool{}
 	for _, a := range allocs {

@@ -64,6 +64,7 @@ type Consensus struct {
 	subs  []func(bool)
 	state bool
 	closers []io.Closer
+	done chan struct{}
 }
 
 type layer struct {
@@ -122,8 +123,16 @@ func New(cfg Config) (*Consensus, error) {
 		return nil, err
 	}
 	out.r = r
+	out.closers = append(out.closers, tr)
+	out.done = make(chan struct{})
 	go func() {
-		for l := range r.LeaderCh() {
+		for {
+			var l bool
+			select {
+			case l = <-r.LeaderCh():
+			case <-out.done:
+				return
+			}
 			out.mu.Lock()
 			subs := out.subs
 			out.mu.Unlock()
@@ -236,6 +245,7 @@ func (c *Consensus) Restore(ctx context.Context, r io.Reader) error { return fmt
 // Shutdown x.
 func (c *Consensus) Shutdown(ctx context.Context) error {
 	err := c.r.Shutdown().Error()
+	close(c.done)
 	for _, x := range c.closers {
 		x.Close()
 	}
