@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -36,26 +37,28 @@ type sim struct {
 	servers []*simAgent
 	clients []*simAgent
 	rng     *rand.Rand
+	begun   time.Time
 }
 
 // simAgent is one host with its agent. Its identity, its raft log, its journal
 // and its tasks outlive the agent's process.
 type simAgent struct {
-	s      *sim
-	name   string
-	ip     string
-	server bool
-	id     Identity
-	boot   int
-	mock   *driver.Mock // its tasks go on while the agent is away
-	stores *ServerStores
-	agent  *Agent // nil while the process is dead
-	dead   bool   // so is the host, and the tasks with it
+	s         *sim
+	name      string
+	ip        string
+	server    bool
+	id        Identity
+	boot      int
+	mock      *driver.Mock // its tasks go on while the agent is away
+	stores    *ServerStores
+	agent     *Agent // nil while the process is dead
+	dead      bool   // so is the host, and the tasks with it
+	unplugged bool
 }
 
 // newSim starts a cluster and waits until it is whole.
 func newSim(t *testing.T, seed uint64, servers, clients int) *sim {
-	s := &sim{t: t, net: simnet.New(simnet.Config{Seed: int64(seed), MinDelay: 100 * time.Microsecond, MaxDelay: time.Millisecond}), dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 1))}
+	s := &sim{t: t, net: simnet.New(simnet.Config{Seed: int64(seed), MinDelay: 100 * time.Microsecond, MaxDelay: time.Millisecond}), dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 1)), begun: time.Now()}
 	for i := range servers + clients {
 		a := &simAgent{s: s, ip: fmt.Sprintf("10.0.0.%d", i+1), server: i < servers, name: fmt.Sprintf("client-%d", i-servers+1), stores: NewServerStores(), mock: driver.NewMock()}
 		a.id = Identity{ID: fmt.Sprintf("%08d-0000-4000-8000-%012d", i+1, seed), SecretID: fmt.Sprintf("%08d-0000-4000-8000-%012d", i+1, seed+1)}
@@ -177,11 +180,136 @@ func (a *simAgent) shutdown() {
 	agent.Shutdown(ctx, Crash)
 }
 
+// stop ends the agent in order.
+func (a *simAgent) stop(exit Exit) {
+	a.s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := a.agent.Shutdown(ctx, exit); err != nil {
+		a.s.t.Errorf("stop %s: %v", a.name, err)
+	}
+	a.agent = nil
+	a.s.net.Kill(a.ip)
+}
+
+// leader is the server that leads.
+func (s *sim) leader() *simAgent {
+	s.t.Helper()
+	var out *simAgent
+	s.eventually(15*time.Second, "a leader", func() error {
+		for _, a := range s.servers {
+			if a.agent != nil && a.agent.server.raft.IsLeader() {
+				out = a
+				return nil
+			}
+		}
+		return errors.New("no server leads")
+	})
+	return out
+}
+
+// allocs describes a job's allocations that should run: ID, node, and when each
+// task started.
+func (s *sim) allocs(job string) map[string]string {
+	s.t.Helper()
+	list, _, err := s.api().Jobs().Allocations(job, true, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, a := range list {
+		if a.DesiredStatus == api.AllocDesiredStatusRun {
+			out[a.ID] = fmt.Sprintf("%s on %s: %s since %v, %d restarts", a.Name, a.NodeID, a.ClientStatus, a.TaskStates["task"].StartedAt, a.TaskStates["task"].Restarts)
+		}
+	}
+	return out
+}
+
+// settle waits for rest and then holds the invariants against the truth: what
+// the drivers run, not only what the servers believe.
+func (s *sim) settle(job string, n int) {
+	s.t.Helper()
+	s.whole(job, n, time.Minute)
+	s.eventually(time.Minute, "nothing of "+job+" runs beyond what should", func() error {
+		if running := s.truth(job); running != n {
+			return fmt.Errorf("the drivers run %d tasks, the job asks for %d", running, n)
+		}
+		return s.check(job, n)
+	})
+}
+
+// truth counts a job's tasks that the drivers of living hosts run.
+func (s *sim) truth(job string) int {
+	n := 0
+	for _, a := range s.clients {
+		if !a.dead {
+			n += a.mock.Running(job)
+		}
+	}
+	return n
+}
+
+// calamity does one thing that happens in the world to one host, but never takes
+// away the majority of the servers.
+func (s *sim) calamity() {
+	victims := s.clients
+	if down := s.down(); down == 0 && s.rng.IntN(3) == 0 {
+		victims = s.servers
+	}
+	a := victims[s.rng.IntN(len(victims))]
+	if a.agent == nil || a.unplugged {
+		return
+	}
+	what := s.rng.IntN(5)
+	s.t.Logf("%v: %s: %s", time.Since(s.begun).Round(time.Millisecond), a.name, []string{"dies", "crashes", "is cut off", "freezes", "restarts"}[what])
+	switch what {
+	case 0:
+		a.die()
+	case 1:
+		a.crash()
+	case 2:
+		s.net.Unplug(a.ip)
+		a.unplugged = true
+	case 3:
+		s.net.Freeze(a.ip)
+		time.Sleep(time.Duration(s.rng.IntN(3000)) * time.Millisecond)
+		s.net.Thaw(a.ip)
+	case 4:
+		a.stop(Restart)
+		time.Sleep(time.Duration(s.rng.IntN(3000)) * time.Millisecond)
+		a.start()
+	}
+}
+
+// down counts servers that are away.
+func (s *sim) down() int {
+	n := 0
+	for _, a := range s.servers {
+		if a.agent == nil || a.unplugged {
+			n++
+		}
+	}
+	return n
+}
+
+// recover brings every host back.
+func (s *sim) recover() {
+	for _, a := range s.all() {
+		if a.unplugged {
+			s.net.Plug(a.ip)
+			a.unplugged = false
+		}
+		if a.agent == nil {
+			a.start()
+		}
+	}
+}
+
 // api asks any agent that runs.
 func (s *sim) api() *api.Client {
 	s.t.Helper()
 	for _, a := range s.servers {
-		if a.agent != nil {
+		if a.agent != nil && !a.unplugged {
 			return s.apiOf(a)
 		}
 	}
@@ -227,6 +355,7 @@ func service(id string, n int) *api.Job {
 	return job
 }
 
+// run registers a job and waits until n of it run.
 func (s *sim) run(job *api.Job, n int) {
 	s.t.Helper()
 	s.eventually(20*time.Second, "the job is registered", func() error {
