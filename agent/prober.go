@@ -35,46 +35,30 @@ const redial = 90 * time.Millisecond
 func (p prober) Probe(ctx context.Context, id, addr string) leader.Evidence {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	found := make(chan leader.Evidence)
+	var mu sync.Mutex
 	var dials sync.WaitGroup
-	dials.Go(func() {
-		for ctx.Err() == nil {
-			dials.Go(func() {
-				e, peer := p.a.port.Probe(ctx, addr)
-				if e == transport.Answered && peer.NodeID != id {
-					e = transport.Refused // another agent has taken its address
-				}
-				select {
-				case found <- evidence[e]:
-				case <-ctx.Done():
-				}
-			})
-			select {
-			case <-ctx.Done():
-			case <-time.After(redial):
-			}
-		}
-	})
 	best := leader.Silent
-	for {
+	for ctx.Err() == nil {
+		dials.Go(func() {
+			found, peer := p.a.port.Probe(ctx, addr)
+			if found == transport.Answered && peer.NodeID != id {
+				found = transport.Refused // another agent has taken its address
+			}
+			mu.Lock()
+			best = stronger(best, evidence[found])
+			enough := best == leader.Answered || best == leader.Refused
+			mu.Unlock()
+			if enough {
+				cancel()
+			}
+		})
 		select {
-		case e := <-found:
-			if e == leader.Answered {
-				cancel()
-				dials.Wait()
-				return e
-			}
-			best = stronger(best, e)
-			if best == leader.Refused {
-				cancel()
-				dials.Wait()
-				return best
-			}
 		case <-ctx.Done():
-			dials.Wait()
-			return best
+		case <-time.After(redial):
 		}
 	}
+	dials.Wait()
+	return best
 }
 
 func stronger(a, b leader.Evidence) leader.Evidence {

@@ -54,6 +54,7 @@ type simAgent struct {
 	agent     *Agent // nil while the process is dead
 	dead      bool   // so is the host, and the tasks with it
 	unplugged bool
+	crashed   bool // its power is off
 }
 
 // newSim starts a cluster and waits until it is whole.
@@ -109,6 +110,10 @@ func (s *sim) stop() {
 
 func (a *simAgent) start() {
 	a.s.t.Helper()
+	if a.crashed {
+		a.s.net.Plug(a.ip)
+		a.crashed = false
+	}
 	cfg := config.Default()
 	cfg.Name, cfg.Region, cfg.Datacenter = a.name, "global", "dc1"
 	cfg.DataDir = filepath.Join(a.s.dir, a.name)
@@ -165,6 +170,7 @@ func (a *simAgent) crash() {
 // die is the end of the host: silence, and the tasks are gone.
 func (a *simAgent) die() {
 	a.s.net.Crash(a.ip)
+	a.crashed = true
 	a.shutdown()
 	a.mock.Close()
 	a.mock = driver.NewMock()
