@@ -43,7 +43,7 @@ func (p *pass) place(w *want) bool {
 	ord, norm, ok := p.choose(w.avoid)
 	var victims []*record
 	if !ok {
-		ord, victims, ok = p.preempt(w)
+		ord, victims, ok = p.preempt()
 	}
 	if !ok {
 		p.fail()
@@ -67,6 +67,9 @@ func (p *pass) move(ord, by int32) {
 	p.count(ord, by)
 	if p.ranked(ord) {
 		p.refresh(ord)
+		if p.evictions != nil {
+			p.offer(ord)
+		}
 	}
 }
 
@@ -94,6 +97,9 @@ func (p *pass) choose(avoid []int32) (ord int32, norm float64, ok bool) {
 	for _, bad := range avoid {
 		if p.ranked(bad) {
 			p.refresh(bad)
+			if p.evictions != nil {
+				p.offer(bad)
+			}
 		}
 	}
 	return ord, norm, ok

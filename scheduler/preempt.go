@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"strings"
 )
@@ -27,37 +26,61 @@ func (d *decision) mayPreempt() bool {
 // eviction is a node and the allocations that would have to leave it.
 type eviction struct {
 	ord     int32
+	gen     uint32
 	victims []*record
 	cost    float64
+	tie     uint64
 }
 
 // preempt finds the node where room is made at the least cost: the lowest highest
-// priority evicted, then the fewest, then the lowest sum.
-func (p *pass) preempt(w *want) (ord int32, victims []*record, ok bool) {
-	if !p.d.mayPreempt() || p.barren {
+// priority evicted, then the fewest, then the lowest sum. The evictions of all nodes are
+// worked out once; after that only those of nodes that changed.
+func (p *pass) preempt() (ord int32, victims []*record, ok bool) {
+	if !p.d.mayPreempt() {
 		return 0, nil, false
 	}
-	best := eviction{cost: math.Inf(1)}
-	var tie uint64
-	for ord := range p.c.loads {
-		o := p.judge(int32(ord))
-		if o.kind != exhaustedNode {
-			continue
-		}
-		e, found := p.evictionOn(int32(ord))
-		if !found {
-			continue
-		}
-		t := mix(p.c.slots[ord].hash ^ p.seed)
-		if e.cost < best.cost || e.cost == best.cost && t < tie {
-			best, tie = e, t
+	if p.evictions == nil {
+		p.evictions = []eviction{}
+		for ord := range p.c.loads {
+			p.offer(int32(ord))
 		}
 	}
-	if math.IsInf(best.cost, 1) {
-		p.barren = true
+	best := -1
+	for i := 0; i < len(p.evictions); i++ {
+		e := &p.evictions[i]
+		if e.gen != p.gen[e.ord] {
+			last := len(p.evictions) - 1
+			p.evictions[i] = p.evictions[last]
+			p.evictions = p.evictions[:last]
+			i--
+			continue
+		}
+		if best >= 0 && !e.cheaper(&p.evictions[best]) {
+			continue
+		}
+		if p.judge(e.ord).kind == exhaustedNode {
+			best = i
+		}
+	}
+	if best < 0 {
 		return 0, nil, false
 	}
-	return best.ord, best.victims, true
+	return p.evictions[best].ord, p.evictions[best].victims, true
+}
+
+func (e *eviction) cheaper(other *eviction) bool {
+	return e.cost < other.cost || e.cost == other.cost && e.tie < other.tie
+}
+
+// offer adds what an eviction on a node would cost, if one is possible there.
+func (p *pass) offer(ord int32) {
+	if p.judge(ord).kind != exhaustedNode {
+		return
+	}
+	if e, ok := p.evictionOn(ord); ok {
+		e.gen, e.tie = p.gen[ord], mix(p.c.slots[ord].hash^p.seed)
+		p.evictions = append(p.evictions, e)
+	}
 }
 
 // evictionOn finds a minimal set of victims on one node: victims are added from the

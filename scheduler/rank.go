@@ -40,8 +40,9 @@ type pass struct {
 	onJob   []int32
 	seed    uint64
 	spread  bool // the spread algorithm instead of binpack
-	barren  bool // evicting makes no room any more
 	metric  *Metric
+
+	evictions []eviction // nodes where evicting makes room; nil = not looked for yet
 }
 
 // affinity is a compiled wish with its share of all weights.
@@ -167,7 +168,7 @@ func (p *pass) openBuckets() {
 		p.buckets[0].heaps[0] = p.c.scratch.entries[:0]
 		return
 	}
-	p.byValues = map[string]int32{}
+	p.buckets, p.byValues = []bucket{}, map[string]int32{}
 	p.uniqueDims = slices.ContainsFunc(p.dims, func(d *dimension) bool { return d.unique })
 	if p.uniqueDims {
 		p.c.scratch.bucket = p.c.scratch.buckets(len(p.c.loads))

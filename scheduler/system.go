@@ -112,7 +112,9 @@ func (p *systemPlan) compareSystem(it *item) {
 	current := it.a.JobVersion == p.d.job.Version
 	done := p.d.job.Type == SysBatch && it.a.Client == Complete
 	switch {
-	case current || done || it.fate == absent || p.sameSpec(it) && it.fate == held || !Open(it.node):
+	case current || done || it.fate == absent || p.sameSpec(it) && it.fate == held:
+		p.up.Ignore++
+	case it.node == nil || !Open(it.node) || p.pass.filter.node(it.rec.ord) != stagePasses:
 		p.up.Ignore++
 	case p.sameSpec(it):
 		p.d.plan.Updates = append(p.d.plan.Updates, UpdateAlloc{ID: it.a.ID})

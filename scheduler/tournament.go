@@ -30,6 +30,9 @@ func (t *tournament) set(b int32, norm float64, tie uint64) {
 
 // best returns the bucket with the best candidate, -1 if none has one.
 func (t *tournament) best() int32 {
+	if len(t.norm) == 0 {
+		return -1
+	}
 	t.play()
 	b := t.win[1]
 	if b < 0 || math.IsInf(t.norm[b], -1) {
