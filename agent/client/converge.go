@@ -38,8 +38,10 @@ func (c *Client) poll(ctx context.Context) {
 			c.log.Warn("a server's answer has no index, and is ignored") // it could not be told from "run nothing"
 		} else if err == nil {
 			backoff.Reset()
-			c.touch()
-			index = resp.Index
+			if !resp.NoLeader { // it may be cut off from the others, and we with it
+				c.touch()
+			}
+			index = max(index, resp.Index)
 			c.converge(ctx, resp)
 			continue
 		}
@@ -83,11 +85,16 @@ func (c *Client) converge(ctx context.Context, resp *nodeapi.AllocsResponse) {
 		wanted[id] = true
 	}
 	for _, a := range c.all() {
-		if !wanted[a.id] {
-			a.send(func() { a.destroy("the servers no longer have it") })
+		if wanted[a.id] {
+			a.send(a.confirm)
 			continue
 		}
-		a.send(a.confirm)
+		a.send(func() {
+			// A server that lags behind has not heard of the newest allocations.
+			if a.want.AllocModifyIndex <= resp.Index {
+				a.destroy("the servers no longer have it")
+			}
+		})
 	}
 	c.forgetJobs()
 	if !isClosed(c.confirmed) {

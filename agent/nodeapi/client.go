@@ -312,6 +312,9 @@ func exchange[T any](ctx context.Context, c *Client, server, method, path string
 	if err := json.NewDecoder(resp.Body).Decode(value); err != nil {
 		return nil, fmt.Errorf("decode answer of %s: %w", server, err)
 	}
+	if allocs, ok := any(value).(*AllocsResponse); ok {
+		allocs.NoLeader = resp.Header.Get(HeaderKnownLeader) == "false"
+	}
 	return value, nil
 }
 
