@@ -288,3 +288,47 @@ func nodeHeader(id, secret string) http.Header {
 		nodeapi.HeaderNode: {id}, nodeapi.HeaderSecret: {secret}, nodeapi.HeaderVersion: {nodeapi.Version},
 	}
 }
+
+// newAPI makes an API without ports.
+func newAPI(t *testing.T, store *state.Store, raft *testRaft) *API {
+	t.Helper()
+	a, err := New(Config{
+		Logger: hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard, Level: hclog.Off}),
+		Region: "global", Self: "self", State: store, Raft: raft,
+		Cluster: &testCluster{}, Peers: &testPeers{servers: map[string][]string{}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// pending is a request under way.
+type pending struct {
+	rec  *httptest.ResponseRecorder
+	over chan struct{}
+}
+
+// async starts a GET without a network.
+func async(a *API, path string) *pending {
+	p := &pending{httptest.NewRecorder(), make(chan struct{})}
+	go func() {
+		defer close(p.over)
+		a.Handler().ServeHTTP(p.rec, httptest.NewRequest("GET", path, nil))
+	}()
+	return p
+}
+
+func (p *pending) done() bool {
+	select {
+	case <-p.over:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *pending) result() string {
+	<-p.over
+	return fmt.Sprint(p.rec.Code, " ", p.rec.Body)
+}
