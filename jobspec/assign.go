@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/big"
 	"reflect"
-	"strconv"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -93,25 +92,22 @@ func assignNumber(f reflect.Value, val cty.Value) error {
 	if whole == nil || accuracy != big.Exact {
 		return errors.New("a whole number expected")
 	}
-	lowest, highest := "0", ""
 	switch {
 	case f.CanInt():
 		if whole.IsInt64() && !f.OverflowInt(whole.Int64()) {
 			f.SetInt(whole.Int64())
 			return nil
 		}
-		bits := f.Type().Bits() - 1
-		lowest, highest = strconv.FormatInt(-1<<bits, 10), strconv.FormatUint(1<<bits-1, 10)
 	case f.CanUint():
 		if whole.IsUint64() && !f.OverflowUint(whole.Uint64()) {
 			f.SetUint(whole.Uint64())
 			return nil
 		}
-		highest = strconv.FormatUint(1<<(f.Type().Bits()-1)*2-1, 10)
 	default:
 		panic("jobspec: no way to store a value in " + f.Type().String())
 	}
-	return fmt.Errorf("must be between %s and %s (is %s)", lowest, highest, whole)
+	// The limits of the Go type would mislead: Validate knows the real ones.
+	return fmt.Errorf("%s is out of range", n.AsBigFloat().Text('g', 12))
 }
 
 func assignList(f reflect.Value, val cty.Value) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -223,11 +224,17 @@ func (d Diagnostic) at(r hcl.Range) Diagnostic {
 	return d
 }
 
+// failedCall is how the library words the error of a function.
+var failedCall = regexp.MustCompile(`(?s)^Call to function "(\w+)" failed: (.*)$`)
+
 // fromHCL turns the library's diagnostics, written as sentences, into ours.
 func fromHCL(in hcl.Diagnostics) Diagnostics {
 	var out Diagnostics
 	for _, h := range in {
 		d := Diagnostic{Summary: lowerFirst(strings.TrimSuffix(h.Summary, ".")), Detail: lowerFirst(strings.TrimSuffix(h.Detail, "."))}
+		if m := failedCall.FindStringSubmatch(h.Detail); m != nil {
+			d.Summary, d.Detail = m[1]+"(): "+strings.TrimSuffix(m[2], "."), ""
+		}
 		if h.Severity == hcl.DiagWarning {
 			d.Severity = Warning
 		}

@@ -11,7 +11,7 @@ import (
 
 // maxValues bounds what all locals together may hold, in bytes of text and
 // elements: locals that double one another would otherwise eat a server's memory.
-const maxValues = 16 << 20
+const maxValues = 4 << 20
 
 // evaluation computes the values that the job block may refer to.
 type evaluation struct {
@@ -69,8 +69,11 @@ func (e *evaluation) locals(r *root, ctx *hcl.EvalContext) map[string]cty.Value 
 func (e *evaluation) local(attr *hclsyntax.Attribute, ctx *hcl.EvalContext) cty.Value {
 	val, diags := attr.Expr.Value(ctx)
 	e.diags = append(e.diags, fromHCL(diags)...)
+	if e.size > maxValues {
+		return cty.DynamicVal // reported before
+	}
 	if e.size += valueSize(val); e.size > maxValues {
-		e.diags = append(e.diags, Diagnostic{Summary: fmt.Sprintf("local %q is too large", attr.Name), Detail: "all locals together may hold 16 MiB"}.at(attr.NameRange))
+		e.diags = append(e.diags, Diagnostic{Summary: fmt.Sprintf("local %q is too large", attr.Name), Detail: "all locals together may hold 4 MiB"}.at(attr.NameRange))
 		return cty.DynamicVal
 	}
 	return val

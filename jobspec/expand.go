@@ -39,7 +39,7 @@ var dynamicAttributes = []string{"for_each", "iterator", "labels"}
 // dynamic makes one block for each element of for_each.
 func (d *decoder) dynamic(b block) []block {
 	content, ok := d.checkDynamic(b)
-	if !ok {
+	if !ok || d.made > maxBlocks {
 		return nil
 	}
 	list, ok := d.value(b.Body.Attributes["for_each"].Expr, b.ctx)

@@ -107,6 +107,9 @@ func children(e hclsyntax.Expression) []*hclsyntax.Expression {
 	case *hclsyntax.ParenthesesExpr:
 		return []*hclsyntax.Expression{&e.Expression}
 	case *hclsyntax.FunctionCallExpr:
+		if e.Name == "convert" && len(e.Args) == 2 {
+			return each(e.Args[:1]) // the second is a type: number, list(string)
+		}
 		return each(e.Args)
 	case *hclsyntax.ConditionalExpr:
 		return []*hclsyntax.Expression{&e.Condition, &e.TrueResult, &e.FalseResult}

@@ -101,7 +101,7 @@ func (c checker) oneOf(name, is string, allowed ...string) {
 			quoted = append(quoted, strconv.Quote(word))
 		}
 	}
-	c.errorf("%s must be %s (is %q)", name, strings.Join(quoted, ", "), is)
+	c.errorf("%s must be one of %s (is %q)", name, strings.Join(quoted, ", "), is)
 }
 
 // name judges an identifier that ends up in URLs, directories and the environment.
@@ -117,8 +117,16 @@ func (c checker) name(what, is string, refused string) {
 	case strings.ContainsFunc(is, unicode.IsControl):
 		c.errorf("%s %q holds a control character", what, is)
 	case strings.ContainsAny(is, refused):
-		c.errorf("%s %q may not hold any of %q", what, is, refused)
+		c.errorf("%s %q may not hold %s", what, is, spelled(refused))
 	}
+}
+
+// spelled names the characters of a set for a reader.
+func spelled(set string) string {
+	if set == " " {
+		return "spaces"
+	}
+	return strings.Join(strings.Split(set, ""), " or ")
 }
 
 // or is what a pointer points to, and the zero value for nil: Validate must
@@ -138,7 +146,10 @@ func atRuntime(text string) bool { return strings.Contains(text, "${") }
 func (c checker) size(job *api.Job) bool {
 	tasks := 0
 	for _, group := range job.TaskGroups {
-		tasks += max(1, len(group.Tasks))
+		tasks++ // a group counts for one even when it is null or empty
+		if group != nil {
+			tasks += max(0, len(group.Tasks)-1)
+		}
 	}
 	if tasks > c.limits.MaxTasks {
 		c.errorf("the job has %d tasks; at most %d are allowed", tasks, c.limits.MaxTasks)

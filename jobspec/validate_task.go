@@ -121,7 +121,10 @@ func (c checker) logs(l *api.LogConfig, disk *api.EphemeralDisk) {
 	files, size := or(l.MaxFiles), or(l.MaxFileSizeMB)
 	c.within("max_files", files, 1, 1<<15)
 	c.within("max_file_size", size, 1, 1<<15)
-	if disk != nil && disk.SizeMB != nil && files > 0 && size > 0 && files <= 1<<15 && size <= 1<<15 && files*size > *disk.SizeMB {
+	if disk == nil || or(disk.SizeMB) <= 0 || files < 1 || size < 1 || files > 1<<15 || size > 1<<15 {
+		return // reported above, or unknown
+	}
+	if files*size > *disk.SizeMB {
 		c.errorf("%d files of %d MB do not fit into the ephemeral_disk of the group (%d MB)", files, size, *disk.SizeMB)
 	}
 }

@@ -122,15 +122,17 @@ func (e *evaluation) setRaw(v *variable, raw, source string) {
 		v.value = cty.DynamicVal
 		return
 	}
+	v.value = cty.DynamicVal
 	expr, diags := hclsyntax.ParseExpression([]byte(raw), source, hcl.InitialPos)
 	if diags.HasErrors() {
 		e.diags = append(e.diags, fromHCL(diags)...)
-		v.value = cty.DynamicVal
 		return
 	}
 	n := &names{src: []byte(raw)}
-	n.expression(&expr, nil)
-	e.diags = append(e.diags, n.diags...)
+	if n.expression(&expr, nil); n.diags.HasErrors() {
+		e.fail(v.from, fmt.Sprintf("variable %q has a value of the wrong type", v.name), fmt.Sprintf("its type is %s; text inside a value needs quotes", typeexpr.TypeString(want)))
+		return
+	}
 	v.value = e.constant(expr)
 }
 

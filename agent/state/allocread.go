@@ -46,7 +46,7 @@ func (s *Snapshot) AllocsByJob(ws memdb.WatchSet, ns, job string) iter.Seq[*Allo
 // AllocsByNode are a node's allocations, by ID.
 func (s *Snapshot) AllocsByNode(ws memdb.WatchSet, node string) iter.Seq[*Alloc] {
 	if ws != nil {
-		s.mark(ws, mark{markNode, node, ""})
+		s.NodeAllocsIndex(ws, node)
 	}
 	return from(s.allocs.node, &Alloc{NodeID: node}, func(a *Alloc) bool { return a.NodeID == node })
 }
@@ -76,7 +76,7 @@ func (s *Snapshot) JobAllocsIndex(ws memdb.WatchSet, ns, job string) uint64 {
 
 // NodeAllocsIndex is the last index that touched an allocation of the node, deletions included; at least 1.
 func (s *Snapshot) NodeAllocsIndex(ws memdb.WatchSet, node string) uint64 {
-	return s.mark(ws, mark{markNode, node, ""})
+	return max(s.mark(ws, mark{markOrders, node, ""}), s.mark(ws, mark{markReports, node, ""}))
 }
 
 // NodeOrdersIndex is the last index at which servers changed an allocation of the
@@ -90,9 +90,9 @@ func (s *Snapshot) NodeOrdersIndex(ws memdb.WatchSet, node string) uint64 {
 type mark struct{ kind, a, b string }
 
 const (
-	markJob    = "job"    // namespace, job
-	markNode   = "node"   // node
-	markOrders = "orders" // node; its own reports do not count
+	markJob     = "job"     // namespace, job
+	markOrders  = "orders"  // node: what servers changed
+	markReports = "reports" // node: what it reported
 )
 
 func (m mark) name() string { return m.kind + "\x00" + m.a + "\x00" + m.b }

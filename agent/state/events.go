@@ -21,7 +21,8 @@ const maxBufferedEvents = 1 << 16
 // for a reader: events are made when they are read, and a reader that fell out
 // of the buffer is told.
 type EventBroker struct {
-	buffer int // commits
+	buffer int              // commits
+	now    func() *Snapshot // joins allocations when they are read: a buffered snapshot would keep old trees alive
 
 	mu     sync.Mutex
 	ring   []commit      // oldest first
@@ -30,21 +31,20 @@ type EventBroker struct {
 	more   chan struct{} // closed at the next publish
 }
 
-// commit is what one log entry changed, and how things were after it.
+// commit is what one log entry changed.
 type commit struct {
 	cmd     Type
-	changes []Change
-	after   *Snapshot
+	changes []Change // at least one
 }
 
-func newEventBroker(buffer int) *EventBroker {
-	return &EventBroker{buffer: buffer, more: make(chan struct{})}
+func newEventBroker(buffer int, now func() *Snapshot) *EventBroker {
+	return &EventBroker{buffer: buffer, now: now, more: make(chan struct{})}
 }
 
-func (b *EventBroker) publish(cmd Type, changes []Change, after *Snapshot) {
+func (b *EventBroker) publish(cmd Type, changes []Change) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.ring = append(b.ring, commit{cmd, changes, after})
+	b.ring = append(b.ring, commit{cmd, changes})
 	b.next++
 	b.events += len(changes)
 	for len(b.ring) > b.buffer || b.events > maxBufferedEvents && len(b.ring) > 1 {
@@ -90,7 +90,7 @@ func (s *Subscription) Next(ctx context.Context) (api.Events, error) {
 		if err != nil {
 			return api.Events{}, err
 		}
-		if c.after == nil {
+		if c.changes == nil {
 			select {
 			case <-more:
 			case <-ctx.Done():
@@ -122,6 +122,7 @@ func (s *Subscription) step() (c commit, more <-chan struct{}, err error) {
 
 func (s *Subscription) eventsOf(c commit) api.Events {
 	out := api.Events{Index: c.changes[0].Index}
+	snap := s.b.now()
 	for _, ch := range c.changes {
 		kind, ok := eventKinds[ch.Table]
 		if !ok {
@@ -137,7 +138,7 @@ func (s *Subscription) eventsOf(c commit) api.Events {
 		}
 		payload := map[string]any{kind.field: row}
 		if a, isAlloc := row.(*Alloc); isAlloc {
-			view := c.after.API(a)
+			view := snap.API(a)
 			view.Job = nil // as large as all the rest, and the same for each
 			payload[kind.field] = view
 		}

@@ -55,7 +55,7 @@ func New(cfg Config) (*Store, error) {
 		cfg.JobVersions = 6
 	}
 	s := &Store{log: cfg.Logger.Named("state"), versions: cfg.JobVersions}
-	s.events = newEventBroker(cfg.EventBuffer)
+	s.events = newEventBroker(cfg.EventBuffer, s.Snapshot)
 	g, err := newGeneration()
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (s *Store) publish(cmd Type, changes []Change) {
 	for _, fn := range subs {
 		fn(changes)
 	}
-	s.events.publish(cmd, changes, s.Snapshot())
+	s.events.publish(cmd, changes)
 }
 
 // Events is the source of the event stream.

@@ -126,10 +126,9 @@ func (t *tx) putAlloc(before, after *Alloc, orders bool) {
 	after.ModifyIndex, after.ModifyTime = t.index, t.at
 	if orders {
 		after.AllocModifyIndex = t.index
-		t.marks[mark{markOrders, after.NodeID, ""}] = struct{}{}
 	}
 	t.allocs.put(after)
-	t.markAlloc(after)
+	t.markAlloc(after, orders)
 	t.changes = append(t.changes, change(t.index, TableAllocs, before, after))
 	t.count(before, after)
 	if before != nil && !before.ClientTerminal() && (after.ClientTerminal() || after.ServerTerminal() && !before.ServerTerminal()) {
@@ -141,8 +140,7 @@ func (t *tx) putAlloc(before, after *Alloc, orders bool) {
 func (t *tx) dropAlloc(a *Alloc) {
 	t.ownAllocs()
 	t.allocs.remove(a)
-	t.markAlloc(a)
-	t.marks[mark{markOrders, a.NodeID, ""}] = struct{}{}
+	t.markAlloc(a, true)
 	t.changes = append(t.changes, change(t.index, TableAllocs, a, nil))
 }
 
@@ -154,9 +152,13 @@ func (t *tx) ownAllocs() {
 	}
 }
 
-func (t *tx) markAlloc(a *Alloc) {
+func (t *tx) markAlloc(a *Alloc, orders bool) {
 	t.marks[mark{markJob, a.Namespace, a.JobID}] = struct{}{}
-	t.marks[mark{markNode, a.NodeID, ""}] = struct{}{}
+	kind := markReports
+	if orders {
+		kind = markOrders
+	}
+	t.marks[mark{kind, a.NodeID, ""}] = struct{}{}
 }
 
 // freeOn notes that there is room on a node.
