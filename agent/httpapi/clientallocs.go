@@ -109,7 +109,7 @@ func metrics(a *API, r *request) (any, error) {
 		a.cfg.Prometheus.ServeHTTP(r.w, r.Request)
 		return streamed{}, nil
 	case a.cfg.Metrics == nil:
-		return nil, notYet("metrics in memory")
+		return nil, &Error{http.StatusNotImplemented, "this agent keeps no metrics in memory"}
 	}
 	return a.cfg.Metrics.DisplayMetrics(r.w, r.Request)
 }

@@ -9,10 +9,11 @@ import (
 	"net/http"
 )
 
-// body reads the whole request body once, within the limit.
+// body reads the whole request body, within the limit, and holds it: a request may
+// be handled here, or forwarded, more than once.
 func (r *request) body(limit int64) ([]byte, error) {
-	if r.Body == nil {
-		return nil, nil
+	if r.held != nil || r.Body == nil {
+		return r.held, nil
 	}
 	b, err := io.ReadAll(http.MaxBytesReader(r.w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
@@ -22,7 +23,7 @@ func (r *request) body(limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, badRequest("read request body: %v", err)
 	}
-	r.Body = io.NopCloser(bytes.NewReader(b)) // a forwarded request sends it again
+	r.held = b
 	return b, nil
 }
 

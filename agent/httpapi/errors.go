@@ -47,7 +47,7 @@ func notFound(format string, args ...any) error {
 
 // notYet answers routes that this version does not have.
 func notYet(what string) error {
-	return &Error{http.StatusNotImplemented, what + " is not supported by this version yet"}
+	return &Error{http.StatusNotImplemented, what + ": not supported by this version yet"}
 }
 
 // answer maps an error to its HTTP status and text. It is the only place where

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -84,6 +85,7 @@ func (a *API) carryToLeader(r *request) (any, bool, error) {
 			return nil, false, nil
 		}
 		if addr := a.cfg.Peers.Leader(); addr != "" && addr != a.cfg.Self {
+			r.giveToken()
 			out, err := a.forward(r, addr)
 			var again *errRetry
 			if !errors.As(err, &again) {
@@ -193,10 +195,11 @@ func (a *API) forward(r *request, addr string) (any, error) {
 	}
 	var body io.Reader = r.Body
 	if r.Method != http.MethodGet && !r.row.streams {
-		if _, err := r.body(a.cfg.Limits.MaxBody); err != nil {
+		held, err := r.body(a.cfg.Limits.MaxBody)
+		if err != nil {
 			return nil, err
 		}
-		body = r.Body
+		body = bytes.NewReader(held)
 	}
 	out, err := http.NewRequestWithContext(r.Context(), r.Method,
 		a.cfg.ForwardScheme+"://"+addr+r.URL.EscapedPath()+"?"+r.URL.RawQuery, body)
@@ -223,6 +226,18 @@ func (a *API) forward(r *request, addr string) (any, error) {
 		return nil, &errRetry{&Error{resp.StatusCode, string(text)}}
 	}
 	return streamed{}, a.relay(r, resp)
+}
+
+// giveToken gives a write that takes an idempotency token one of its own, so that it
+// may be sent again when the leader dies with it.
+func (r *request) giveToken() {
+	if r.row.where != leaderToken || r.query.Get("idempotency_token") != "" {
+		return
+	}
+	r.query.Set("idempotency_token", newID())
+	u := *r.URL
+	u.RawQuery = r.query.Encode()
+	r.URL = &u
 }
 
 // repeatable reports whether a request may be sent again when its outcome is unknown.

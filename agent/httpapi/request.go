@@ -38,6 +38,8 @@ type request struct {
 	minIndex  uint64
 	wait      time.Duration
 
+	held []byte // the body, once it was read
+
 	// index is answered as X-Nomad-Index.
 	index uint64
 	// zeroIndex answers 0 where nothing was ever written: lists of allocations and
