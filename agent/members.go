@@ -215,10 +215,17 @@ type peers struct{ a *Agent }
 // Leader is the leader's cluster port, "" while there is none or it is unknown.
 func (p peers) Leader() string {
 	if s := p.a.server; s != nil {
-		_, addr := s.raft.Leader()
-		return addr
+		return s.leaders.leader()
 	}
 	return ""
+}
+
+// LeaderChanged is closed when Leader changes from what it is now.
+func (p peers) LeaderChanged() <-chan struct{} {
+	if s := p.a.server; s != nil {
+		return s.leaders.changed()
+	}
+	return nil // a client has no leader of its own to watch
 }
 
 // Servers are the cluster ports of a region's alive servers, the leader first.

@@ -17,15 +17,16 @@ import (
 // server is what an agent has when it is one: the state, its consensus, and the
 // leader's loops while it leads.
 type server struct {
-	log    hclog.Logger
-	cfg    *config.Config
-	region string
-	expect int
-	gossip *gossip.Gossip
-	state  *state.Store
-	raft   *consensus.Consensus
-	leader *leader.Leader
-	wake   chan struct{} // gossip changed, for the bootstrap
+	log     hclog.Logger
+	cfg     *config.Config
+	region  string
+	expect  int
+	gossip  *gossip.Gossip
+	state   *state.Store
+	raft    *consensus.Consensus
+	leader  *leader.Leader
+	wake    chan struct{} // gossip changed, for the bootstrap
+	leaders *leaderWatch
 }
 
 // startServer makes the state and joins the consensus group.
@@ -51,7 +52,7 @@ func (a *Agent) startServer() error {
 	a.life.add("consensus", raft.Shutdown)
 	s := &server{
 		log: a.log.Named("server"), cfg: a.cfg, region: a.cfg.Region, expect: a.cfg.Server.BootstrapExpect,
-		gossip: a.gossip, state: store, raft: raft, wake: make(chan struct{}, 1),
+		gossip: a.gossip, state: store, raft: raft, wake: make(chan struct{}, 1), leaders: newLeaderWatch(),
 	}
 	if a.cfg.DevMode {
 		s.expect = 1
@@ -72,6 +73,9 @@ func (a *Agent) startServer() error {
 		case s.wake <- struct{}{}:
 		default:
 		}
+	})
+	a.life.loop("leader watch", func(ctx context.Context) {
+		s.leaders.run(ctx, func() string { _, addr := raft.Leader(); return addr })
 	})
 	a.life.loop("leader", s.lead)
 	if s.expect > 0 {

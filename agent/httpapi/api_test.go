@@ -332,3 +332,5 @@ func (p *pending) result() string {
 	<-p.over
 	return fmt.Sprint(p.rec.Code, " ", p.rec.Body)
 }
+
+func (p *testPeers) LeaderChanged() <-chan struct{} { return nil }

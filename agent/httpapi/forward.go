@@ -86,7 +86,7 @@ func (a *API) carryToLeader(r *request) (any, bool, error) {
 		}
 		if addr := a.cfg.Peers.Leader(); addr != "" && addr != a.cfg.Self {
 			r.giveToken()
-			out, err := a.forward(r, addr)
+			out, err := a.forwardToLeader(r, addr)
 			var again *errRetry
 			if !errors.As(err, &again) {
 				return out, true, err
@@ -103,6 +103,28 @@ func (a *API) carryToLeader(r *request) (any, bool, error) {
 		}
 	}
 }
+
+// forwardToLeader gives up waiting for a leader that no longer is one: a host that
+// died in silence would hold the request until its connection times out.
+func (a *API) forwardToLeader(r *request, addr string) (any, error) {
+	ctx, deposed := context.WithCancelCause(r.Context())
+	defer deposed(nil)
+	changed := a.cfg.Peers.LeaderChanged()
+	if a.cfg.Peers.Leader() != addr { // it changed before we watched
+		return nil, &errRetry{errDeposed}
+	}
+	go func() { // ends with the request
+		select {
+		case <-changed:
+			deposed(errDeposed)
+		case <-ctx.Done():
+		}
+	}()
+	return a.forward(r, addr, ctx)
+}
+
+// errDeposed ends a request to a leader that lost its office.
+var errDeposed = errors.New("the leader changed while it was asked")
 
 // carryToNode brings a request about an allocation ({alloc}) or a node (?node_id)
 // to that node's agent.
@@ -139,7 +161,7 @@ func (a *API) carryToNode(r *request) (any, bool, error) {
 	case node.Status == api.NodeStatusDown || node.RPCAddr == "":
 		return nil, true, &Error{http.StatusInternalServerError, fmt.Sprintf("node %s is %s and cannot be asked", nodeID, node.Status)}
 	}
-	out, err := a.forward(r, node.RPCAddr)
+	out, err := a.forward(r, node.RPCAddr, r.Context())
 	return out, true, err
 }
 
@@ -166,7 +188,7 @@ func (a *API) carryToAgent(r *request) (any, bool, error) {
 	case a.cfg.Self:
 		return nil, false, nil
 	}
-	out, err := a.forward(r, addr)
+	out, err := a.forward(r, addr, r.Context())
 	return out, true, err
 }
 
@@ -175,7 +197,7 @@ func (a *API) forwardAny(r *request, addrs []string) (any, error) {
 	err := error(errNotServer)
 	for _, addr := range addrs {
 		var out any
-		out, err = a.forward(r, addr)
+		out, err = a.forward(r, addr, r.Context())
 		var again *errRetry
 		if !errors.As(err, &again) {
 			return out, err
@@ -187,7 +209,7 @@ func (a *API) forwardAny(r *request, addrs []string) (any, error) {
 // forward sends a request to another agent's cluster port and streams the answer
 // back. A request that certainly was not carried out, or may be repeated without
 // harm, fails with errRetry; any other failure says that the outcome is unknown.
-func (a *API) forward(r *request, addr string) (any, error) {
+func (a *API) forward(r *request, addr string, ctx context.Context) (any, error) {
 	hops, _ := strconv.Atoi(r.Header.Get(headerHops))
 	if hops >= maxHops {
 		r.w.Header().Set(headerRetry, "loop")
@@ -201,7 +223,7 @@ func (a *API) forward(r *request, addr string) (any, error) {
 		}
 		body = bytes.NewReader(held)
 	}
-	out, err := http.NewRequestWithContext(r.Context(), r.Method,
+	out, err := http.NewRequestWithContext(ctx, r.Method,
 		a.cfg.ForwardScheme+"://"+addr+r.URL.EscapedPath()+"?"+r.URL.RawQuery, body)
 	if err != nil {
 		return nil, fmt.Errorf("forward to %s: %w", addr, err)

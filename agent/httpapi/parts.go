@@ -89,6 +89,8 @@ type Cluster interface {
 type Peers interface {
 	// Leader is the leader of this region, "" while there is none.
 	Leader() string
+	// LeaderChanged is closed when Leader changes from what it is now.
+	LeaderChanged() <-chan struct{}
 	// Servers are the servers of a region, the leader first where it is known.
 	Servers(region string) []string
 	// Server is the server of that ID or member name, "" unknown.
