@@ -40,7 +40,12 @@ func (a *Agent) startNode() error {
 		return err
 	}
 	a.node = &node{client: c, calls: calls, id: a.id.ID}
-	a.gossip.Subscribe(func(gossip.Event) { a.offerServers() })
+	a.gossip.Subscribe(func(e gossip.Event) {
+		a.offerServers()
+		if e.Member.Server && e.Member.Status != gossip.Alive {
+			calls.Drop(e.Member.RPC()) // what waits for it goes to the next one now
+		}
+	})
 	a.offerServers()
 	a.life.loop("client", func(ctx context.Context) {
 		if err := c.Run(ctx); err != nil && ctx.Err() == nil {
