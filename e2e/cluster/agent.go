@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,7 +40,11 @@ func (a *Agent) writeConfig(servers int) {
 	a.c.T.Helper()
 	var join []string
 	for _, s := range a.c.Servers {
-		join = append(join, fmt.Sprintf("%q", net.JoinHostPort(s.IP, strconv.Itoa(s.serf))))
+		port := s.rpc
+		if a.Server {
+			port = s.serf
+		}
+		join = append(join, fmt.Sprintf("%q", net.JoinHostPort(s.IP, strconv.Itoa(port))))
 	}
 	role := fmt.Sprintf("client {\n  enabled = true\n  server_join { retry_join = [%s] }\n}\n", strings.Join(join, ", "))
 	if a.Server {
@@ -257,3 +262,41 @@ func freePorts(t testing.TB, n int) []int {
 	}
 	return out
 }
+
+// TaskPIDs are the main processes of the tasks on the agent's host, sorted: the
+// children of supervisors.
+func (a *Agent) TaskPIDs() []int {
+	all := a.Processes()
+	supervisor := map[int]bool{}
+	for _, pid := range all {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if args := strings.Split(string(text), "\x00"); len(args) > 1 && args[1] == "supervise" {
+			supervisor[pid] = true
+		}
+	}
+	var out []int
+	for _, pid := range all {
+		if !supervisor[pid] && supervisor[parent(pid)] {
+			out = append(out, pid)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Tasks counts them.
+func (a *Agent) Tasks() int { return len(a.TaskPIDs()) }
+
+// parent is a process's parent, 0 when it is gone.
+func parent(pid int) int {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, ok := strings.Cut(string(text), ") ")
+	if fields := strings.Fields(rest); ok && len(fields) > 1 {
+		n, _ := strconv.Atoi(fields[1])
+		return n
+	}
+	return 0
+}
+
+// Kill is kill -9 of a process.
+func Kill(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) }
