@@ -340,3 +340,24 @@ func TestLogsStreamThroughAServer(t *testing.T) {
 		}
 	}
 }
+
+func TestPeerIdentity(t *testing.T) {
+	ag := newAgent(t, func(c *Config) {
+		c.Peer = func(r *http.Request) (string, error) {
+			if r.Header.Get("Cert") == "" {
+				return "", fmt.Errorf("no certificate")
+			}
+			return "server", nil
+		}
+	})
+	code, text, _ := callURL(t, ag.rpc.URL, "GET", "/v1/jobs", "", nil)
+	if code != 403 || text != "Permission denied: no certificate\n" {
+		t.Errorf("got %d %q", code, text)
+	}
+	if code, _, _ = callURL(t, ag.rpc.URL, "GET", "/v1/jobs", "", http.Header{"Cert": {"x"}}); code != 200 {
+		t.Errorf("with a certificate: %d", code)
+	}
+	if code, _, _ = ag.call("GET", "/v1/jobs", ""); code != 200 {
+		t.Errorf("on the people's port: %d", code)
+	}
+}
