@@ -219,10 +219,12 @@ func (a *API) dispatch(r *request) (any, error) {
 			return out, err
 		}
 		out, err := r.row.do(a, r)
-		if !errors.Is(err, ErrNotLeader) || !a.now().Before(deadline) {
+		// Deposed between the two: the next leader takes it, unless it may have
+		// happened already and must not happen twice.
+		again := errors.Is(err, ErrNotLeader) || errors.Is(err, ErrOutcomeUnknown) && r.repeatable()
+		if !again || !a.now().Before(deadline) {
 			return out, err
 		}
-		// Deposed between the two: nothing was stored, and the next leader takes it.
 		select {
 		case <-r.Context().Done():
 			return nil, r.Context().Err()

@@ -101,11 +101,16 @@ func TestDeposedLeaderHandsOn(t *testing.T) {
 	}
 }
 
-func TestOutcomeUnknownIsNotRepeatedHere(t *testing.T) {
+func TestOutcomeUnknown(t *testing.T) {
 	ag := newAgent(t)
+	// With a token the write is tried again; without one it must not be.
+	ag.raft.failWith = []error{ErrOutcomeUnknown}
+	if _, _, err := ag.client().Jobs().Register(webJob("a"), &api.WriteOptions{IdempotencyToken: "t"}); err != nil || ag.raft.applied() != 1 {
+		t.Errorf("with a token: %v, %d entries", err, ag.raft.applied())
+	}
 	ag.raft.failWith = []error{ErrOutcomeUnknown}
 	_, _, err := ag.client().Jobs().Register(webJob("web"), nil)
-	if err == nil || !strings.Contains(err.Error(), "it may have happened or not") || ag.raft.applied() != 0 {
+	if err == nil || !strings.Contains(err.Error(), "it may have happened or not") || ag.raft.applied() != 1 {
 		t.Errorf("got %v", err)
 	}
 }
