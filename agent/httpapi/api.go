@@ -58,8 +58,8 @@ type Config struct {
 	// UI serves /ui/; nil: no UI.
 	UI http.Handler
 
-	// Peer answers who is on the other side of a cluster port's connection, for the
-	// log and the node routes; nil trusts the headers alone.
+	// Peer answers who is on the other side of a cluster port's connection (its
+	// certificate says so); an error refuses the request. Nil lets everyone in.
 	Peer func(*http.Request) (name string, err error)
 
 	EnablePprof bool
@@ -142,7 +142,20 @@ func (a *API) Handler() http.Handler { return a.conns.wrap(a.serve(a.people)) }
 
 // ClusterHandler serves the cluster port: node routes, and requests that other
 // agents forward.
-func (a *API) ClusterHandler() http.Handler { return a.serve(a.peers) }
+func (a *API) ClusterHandler() http.Handler {
+	next := a.serve(a.peers)
+	if a.cfg.Peer == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
+		if _, err := a.cfg.Peer(hr); err != nil {
+			a.log.Warn("refused a peer", "addr", hr.RemoteAddr, "err", err)
+			http.Error(w, "Permission denied: "+err.Error(), http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, hr)
+	})
+}
 
 func (a *API) serve(rt *router) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
@@ -206,10 +219,12 @@ func (a *API) dispatch(r *request) (any, error) {
 			return out, err
 		}
 		out, err := r.row.do(a, r)
-		if !errors.Is(err, ErrNotLeader) || !a.now().Before(deadline) {
+		// Deposed between the two: the next leader takes it, unless it may have
+		// happened already and must not happen twice.
+		again := errors.Is(err, ErrNotLeader) || errors.Is(err, ErrOutcomeUnknown) && r.repeatable()
+		if !again || !a.now().Before(deadline) {
 			return out, err
 		}
-		// Deposed between the two: nothing was stored, and the next leader takes it.
 		select {
 		case <-r.Context().Done():
 			return nil, r.Context().Err()

@@ -60,7 +60,7 @@ func answer(err error) (code int, text string) {
 	var denied state.ErrPermission
 	switch {
 	case errors.As(err, &status):
-		return status.HTTPStatus(), status.Error()
+		return status.HTTPStatus(), err.Error()
 	case errors.As(err, &missing):
 		return http.StatusNotFound, missing.Error()
 	case errors.As(err, &conflict):

@@ -264,8 +264,11 @@ func (r *request) giveToken() {
 
 // repeatable reports whether a request may be sent again when its outcome is unknown.
 func (r *request) repeatable() bool {
-	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.row.where == leaderRepeat ||
-		r.query.Get("idempotency_token") != ""
+	switch r.row.where {
+	case anyServer, leaderRead, leaderRepeat:
+		return true
+	}
+	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.query.Get("idempotency_token") != ""
 }
 
 // neverSent reports whether a request failed before it reached the other side.

@@ -101,11 +101,16 @@ func TestDeposedLeaderHandsOn(t *testing.T) {
 	}
 }
 
-func TestOutcomeUnknownIsNotRepeatedHere(t *testing.T) {
+func TestOutcomeUnknown(t *testing.T) {
 	ag := newAgent(t)
+	// With a token the write is tried again; without one it must not be.
+	ag.raft.failWith = []error{ErrOutcomeUnknown}
+	if _, _, err := ag.client().Jobs().Register(webJob("a"), &api.WriteOptions{IdempotencyToken: "t"}); err != nil || ag.raft.applied() != 1 {
+		t.Errorf("with a token: %v, %d entries", err, ag.raft.applied())
+	}
 	ag.raft.failWith = []error{ErrOutcomeUnknown}
 	_, _, err := ag.client().Jobs().Register(webJob("web"), nil)
-	if err == nil || !strings.Contains(err.Error(), "it may have happened or not") || ag.raft.applied() != 0 {
+	if err == nil || !strings.Contains(err.Error(), "it may have happened or not") || ag.raft.applied() != 1 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -338,5 +343,26 @@ func TestLogsStreamThroughAServer(t *testing.T) {
 		if got := fmt.Sprint(code, " ", text); got != want {
 			t.Errorf("%s: got %s, want %s", path, got, want)
 		}
+	}
+}
+
+func TestPeerIdentity(t *testing.T) {
+	ag := newAgent(t, func(c *Config) {
+		c.Peer = func(r *http.Request) (string, error) {
+			if r.Header.Get("Cert") == "" {
+				return "", fmt.Errorf("no certificate")
+			}
+			return "server", nil
+		}
+	})
+	code, text, _ := callURL(t, ag.rpc.URL, "GET", "/v1/jobs", "", nil)
+	if code != 403 || text != "Permission denied: no certificate\n" {
+		t.Errorf("got %d %q", code, text)
+	}
+	if code, _, _ = callURL(t, ag.rpc.URL, "GET", "/v1/jobs", "", http.Header{"Cert": {"x"}}); code != 200 {
+		t.Errorf("with a certificate: %d", code)
+	}
+	if code, _, _ = ag.call("GET", "/v1/jobs", ""); code != 200 {
+		t.Errorf("on the people's port: %d", code)
 	}
 }

@@ -75,6 +75,7 @@ type Janitor interface {
 
 // Cluster is gossip: who is in the cluster.
 type Cluster interface {
+	// Members are the servers, of all regions; client nodes are not listed.
 	Members() []*api.AgentMember
 	Local() *api.AgentMember
 	// Join asks the agents at addrs (gossip host:port) to let this one in and

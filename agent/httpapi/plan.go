@@ -25,6 +25,9 @@ func jobPlan(a *API, r *request) (any, error) {
 		return nil, badRequest("%v", err)
 	}
 	snap := a.cfg.State.Snapshot()
+	if snap.Namespace(nil, *job.Namespace) == nil {
+		return nil, badRequest("namespace %q does not exist: create it first, or choose another", *job.Namespace)
+	}
 	old := snap.Job(nil, *job.Namespace, *job.ID)
 	diff := diffJobs(old, job)
 	asRegistered(job, old, diff.Type != diffNone)

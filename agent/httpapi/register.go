@@ -109,6 +109,9 @@ func clearServerFields(job *api.Job) {
 // else (an autoscaler) sets them.
 func preserve(job, old *api.Job, counts, resources bool) {
 	for _, group := range job.TaskGroups {
+		if group == nil {
+			continue // refused later
+		}
 		was := lookupGroup(old, value(group.Name))
 		if was == nil {
 			continue
@@ -118,7 +121,7 @@ func preserve(job, old *api.Job, counts, resources bool) {
 		}
 		for _, task := range group.Tasks {
 			for _, t := range was.Tasks {
-				if resources && t.Name == task.Name && t.Resources != nil {
+				if resources && task != nil && t.Name == task.Name && t.Resources != nil {
 					task.Resources = clone(t.Resources)
 				}
 			}

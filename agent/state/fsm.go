@@ -23,46 +23,29 @@ func Encode(at time.Time, cmd Command) ([]byte, error) {
 	return append(b, body...), nil
 }
 
-// Entry is one entry of the log.
-type Entry struct {
-	Index uint64
-	Data  []byte
-}
-
 // Apply applies one entry and returns its result as documented at the command. An
 // error as the result means that the command was refused and changed nothing. A
 // malformed entry is refused; it never panics.
 func (s *Store) Apply(index uint64, data []byte) any {
 	s.apply.Lock()
 	defer s.apply.Unlock()
-	return s.applyEntry(Entry{index, data})
+	return s.applyEntry(index, data)
 }
 
-// ApplyBatch applies entries in order, each as one transaction.
-func (s *Store) ApplyBatch(entries []Entry) []any {
-	s.apply.Lock()
-	defer s.apply.Unlock()
-	out := make([]any, len(entries))
-	for i, e := range entries {
-		out[i] = s.applyEntry(e)
+func (s *Store) applyEntry(index uint64, data []byte) any {
+	if len(data) < header {
+		return invalidf("log entry %d: %d bytes are too short for a command", index, len(data))
 	}
-	return out
-}
-
-func (s *Store) applyEntry(e Entry) any {
-	if len(e.Data) < header {
-		return invalidf("log entry %d: %d bytes are too short for a command", e.Index, len(e.Data))
-	}
-	cmd := Type(e.Data[0])
+	cmd := Type(data[0])
 	if int(cmd) >= len(commands) || commands[cmd] == nil {
-		return invalidf("log entry %d: unknown command %d: this server is older than the one that wrote it", e.Index, cmd)
+		return invalidf("log entry %d: unknown command %d: this server is older than the one that wrote it", index, cmd)
 	}
-	apply, err := commands[cmd](e.Data[header:])
+	apply, err := commands[cmd](data[header:])
 	if err != nil {
-		return invalidf("log entry %d: decode command %d: %v", e.Index, cmd, err)
+		return invalidf("log entry %d: decode command %d: %v", index, cmd, err)
 	}
-	at := int64(binary.BigEndian.Uint64(e.Data[1:]))
-	result, changes := s.transact(s.begin(e.Index, at, cmd), apply)
+	at := int64(binary.BigEndian.Uint64(data[1:]))
+	result, changes := s.transact(s.begin(index, at, cmd), apply)
 	s.publish(cmd, changes)
 	return result
 }

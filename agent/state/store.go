@@ -27,7 +27,7 @@ type Store struct {
 	versions int
 	events   *EventBroker
 
-	apply sync.Mutex // held by the one writer: Apply, ApplyBatch, Restore
+	apply sync.Mutex // held by the one writer: Apply, Restore
 	gen   atomic.Pointer[generation]
 
 	subsMu sync.Mutex

@@ -1,0 +1,98 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// ErrNotLeader refuses what only a leader does. Nothing was done: it may be tried
+// again at the leader.
+type ErrNotLeader struct {
+	// LeaderAddr is the leader's address as far as this server knows, "" if there is none.
+	LeaderAddr string
+}
+
+// Error names the leader.
+func (e ErrNotLeader) Error() string {
+	if e.LeaderAddr == "" {
+		return "no cluster leader"
+	}
+	return "not leader: the leader is " + e.LeaderAddr
+}
+
+// ErrLeadershipLost means that leadership was lost while an entry was being agreed
+// on: whether it will be applied is unknown.
+var ErrLeadershipLost = errors.New("leadership lost: the outcome is unknown")
+
+// ErrShutdown means that this server's part has ended.
+var ErrShutdown = errors.New("consensus is shut down")
+
+// Apply has an entry agreed on and applied, and returns what the FSM answered and
+// the entry's index. Concurrent calls share messages and disk writes. An error is
+// ErrNotLeader (not applied), ErrLeadershipLost (unknown), ErrShutdown, or ctx's
+// (unknown: it may still be applied).
+func (c *Consensus) Apply(ctx context.Context, data []byte) (result any, index uint64, err error) {
+	f := c.raft.Apply(data, timeout(ctx))
+	if err := c.wait(ctx, f); err != nil {
+		return nil, 0, fmt.Errorf("apply: %w", err)
+	}
+	return f.Response(), f.Index(), nil
+}
+
+// Barrier returns when everything that was agreed on before has been applied here.
+// Leader only.
+func (c *Consensus) Barrier(ctx context.Context) error {
+	if err := c.wait(ctx, c.raft.Barrier(timeout(ctx))); err != nil {
+		return fmt.Errorf("barrier: %w", err)
+	}
+	return nil
+}
+
+// timeout is how long raft may take to accept a request, 0 for ever.
+func timeout(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return max(time.Until(end), time.Nanosecond)
+}
+
+// wait waits for a future or for ctx, and translates raft's errors.
+func (c *Consensus) wait(ctx context.Context, f raft.Future) error {
+	if ctx.Done() == nil {
+		return c.explain(f.Error())
+	}
+	done := make(chan error, 1)
+	go func() { done <- f.Error() }() // ends with the future: raft answers each, at the latest when it shuts down
+	select {
+	case err := <-done:
+		return c.explain(err)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// explain translates raft's errors.
+func (c *Consensus) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress):
+		_, addr := c.Leader()
+		if c.IsLeader() {
+			addr = "" // it is giving leadership away
+		}
+		return ErrNotLeader{addr}
+	case errors.Is(err, raft.ErrLeadershipLost), errors.Is(err, raft.ErrAbortedByRestore):
+		return ErrLeadershipLost
+	case errors.Is(err, raft.ErrRaftShutdown):
+		return ErrShutdown
+	case errors.Is(err, raft.ErrEnqueueTimeout):
+		return context.DeadlineExceeded
+	}
+	return err
+}

@@ -1,0 +1,198 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+)
+
+// Consensus is a server's part in the agreement.
+type Consensus struct {
+	raft     *raft.Raft
+	stores   *Stores
+	closer   io.Closer // of the log, nil in memory
+	hadState bool
+	started  time.Time
+	leader   *watcher
+	stop     sync.Once
+}
+
+// New starts a server's part: from DataDir if it holds state, else waiting to be
+// bootstrapped or added by a leader.
+func New(c Config) (*Consensus, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	c.Logger = c.Logger.Named("raft")
+	stores, closer, err := openStores(&c)
+	if err != nil {
+		return nil, err
+	}
+	had, err := raft.HasExistingState(stores.Log, stores.Stable, stores.Snapshots)
+	if err != nil {
+		closeQuietly(closer)
+		return nil, fmt.Errorf("read raft state: %w", err)
+	}
+	w := newWatcher()
+	conf := c.raft()
+	conf.NotifyCh = w.in
+	trans := newTransport(&c)
+	r, err := raft.NewRaft(conf, machine{c.FSM}, stores.Log, stores.Stable, stores.Snapshots, trans)
+	if err != nil {
+		w.close()
+		trans.Close() // the error that matters is err
+		closeQuietly(closer)
+		return nil, fmt.Errorf("start raft: %w", err)
+	}
+	return &Consensus{raft: r, stores: stores, closer: closer, hadState: had, started: time.Now(), leader: w}, nil
+}
+
+func closeQuietly(c io.Closer) {
+	if c != nil {
+		c.Close() // another error is being returned
+	}
+}
+
+// HasState says whether this server found state when it started: it is then part of
+// a cluster already, and must not be bootstrapped.
+func (c *Consensus) HasState() bool { return c.hadState }
+
+// IsLeader says whether this server leads, as far as it knows.
+func (c *Consensus) IsLeader() bool { return c.raft.State() == raft.Leader }
+
+// Leader is the leader as far as this server knows, "" when there is none.
+func (c *Consensus) Leader() (id, addr string) {
+	a, i := c.raft.LeaderWithID()
+	return string(i), string(a)
+}
+
+// Subscribe calls fn with every change of this server's leadership, in order, until
+// Shutdown. A leader that wants to read its own state first calls Barrier.
+func (c *Consensus) Subscribe(fn func(leads bool)) { c.leader.subscribe(fn) }
+
+// AppliedIndex is the last entry that this server's FSM was given.
+func (c *Consensus) AppliedIndex() uint64 { return c.raft.AppliedIndex() }
+
+// LastContact is how long ago this server heard of the leader: 0 on the leader.
+func (c *Consensus) LastContact() time.Duration {
+	if c.IsLeader() {
+		return 0
+	}
+	last := c.raft.LastContact()
+	if last.IsZero() {
+		last = c.started
+	}
+	return time.Since(last)
+}
+
+// Stats are raft's own counters, for `agent-info` and debugging.
+func (c *Consensus) Stats() map[string]string { return c.raft.Stats() }
+
+// Shutdown stops this server's part. Another leader is elected if it led: call
+// TransferLeadership first to make that quick. When ctx ends it returns while the
+// rest stops behind it.
+func (c *Consensus) Shutdown(ctx context.Context) error {
+	done := make(chan error, 1)
+	c.stop.Do(func() {
+		go func() { // ends when raft has; it owns what is closed here
+			err := c.raft.Shutdown().Error()
+			c.leader.close()
+			if c.closer != nil {
+				err = errors.Join(err, c.closer.Close())
+			}
+			done <- err
+		}()
+	})
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("stop raft: %w", err)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop raft: %w", ctx.Err())
+	}
+}
+
+// watcher passes changes of leadership on. Raft waits for whoever reads its
+// channel, so one goroutine reads at once, and another calls the subscribers.
+type watcher struct {
+	in   chan bool
+	quit chan struct{}
+	done sync.WaitGroup
+
+	mu    sync.Mutex
+	subs  []func(bool)
+	queue []bool
+	wake  chan struct{} // holds one: the queue is not empty
+}
+
+func newWatcher() *watcher {
+	w := &watcher{in: make(chan bool, 8), quit: make(chan struct{}), wake: make(chan struct{}, 1)}
+	w.done.Go(w.read)
+	w.done.Go(w.call)
+	return w
+}
+
+func (w *watcher) subscribe(fn func(bool)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.subs = append(w.subs, fn)
+}
+
+func (w *watcher) read() {
+	for {
+		select {
+		case leads := <-w.in:
+			w.mu.Lock()
+			w.queue = append(w.queue, leads)
+			w.mu.Unlock()
+			select {
+			case w.wake <- struct{}{}:
+			default:
+			}
+		case <-w.quit:
+			return
+		}
+	}
+}
+
+func (w *watcher) call() {
+	for {
+		select {
+		case <-w.wake:
+		case <-w.quit:
+			return
+		}
+		for leads, fns, ok := w.next(); ok; leads, fns, ok = w.next() {
+			for _, fn := range fns {
+				fn(leads)
+			}
+		}
+	}
+}
+
+func (w *watcher) next() (leads bool, fns []func(bool), ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) == 0 {
+		return false, nil, false
+	}
+	leads, w.queue = w.queue[0], w.queue[1:]
+	return leads, w.subs, true
+}
+
+// close ends both goroutines; a subscriber that is being called is waited for.
+func (w *watcher) close() {
+	close(w.quit)
+	w.done.Wait()
+}
