@@ -114,6 +114,7 @@ func (p *pass) ranked(ord int32) bool {
 func (p *pass) commit(w *want, ord int32, norm float64, victims []*record) {
 	d, s := p.d, &p.c.slots[ord]
 	preempts := d.evict(victims)
+	d.desired(p.group.Name).Preemptions += uint64(len(victims))
 	g := p.group
 	ports, _ := p.c.pickPorts(ord, g.Ports, p.portSeed(w))
 	devices, _ := s.pickDevices(g.Devices)

@@ -136,7 +136,11 @@ func (p *groupPlan) compareVersions() {
 			p.compareOne(it, can)
 		}
 	}
-	p.up.Ignore += uint64(len(p.canaries))
+	for _, it := range p.canaries {
+		if it.fate == kept || it.fate == held {
+			p.up.Ignore++
+		}
+	}
 	p.d.rollout.updating = p.d.rollout.updating || len(p.stale) > 0
 }
 
@@ -235,7 +239,7 @@ func (p *groupPlan) versionFor(it *item) (*Job, *Group) {
 }
 
 // fill plans allocations for slots that nobody holds, the lowest index first. While the
-// rollout is halted only slots that once were held, and lost, are filled.
+// rollout is halted only what the version before it had is filled, at that version.
 func (p *groupPlan) fill() {
 	free := p.g.Count - len(p.slots)
 	if free <= 0 {
@@ -255,11 +259,34 @@ func (p *groupPlan) fill() {
 		if w.previous != nil {
 			w.job, w.group = p.versionFor(w.previous)
 		} else if p.halted {
-			continue
+			if w.job, w.group = p.olderVersion(); w.group == nil || index >= w.group.Count {
+				continue
+			}
 		}
 		p.wants = append(p.wants, w)
 		p.up.Place++
 	}
+}
+
+// olderVersion returns the latest version before the job's that is still known and that
+// some allocation had; nil if there is none.
+func (p *groupPlan) olderVersion() (*Job, *Group) {
+	var latest *Alloc
+	for i := range p.items {
+		a := p.items[i].a
+		if a.JobCreateIndex == p.d.job.CreateIndex && a.JobVersion != p.d.job.Version &&
+			(latest == nil || a.JobVersion > latest.JobVersion) {
+			latest = a
+		}
+	}
+	if latest == nil {
+		return nil, nil
+	}
+	old := p.d.version(latest.JobVersion)
+	if old == nil {
+		return nil, nil
+	}
+	return old, old.group(p.g.Name)
 }
 
 // orphans returns, by index, the allocations that were lost or evicted and that nothing

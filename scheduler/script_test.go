@@ -109,9 +109,30 @@ func (w *world) render(p *Plan) string {
 		renderFailure(&b, name, p.Queued[name], p.Failed[name])
 	}
 	if b.Len() == 0 {
-		return "nothing to do\n"
+		b.WriteString("nothing to do\n")
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Desired)) {
+		renderDesired(&b, name, p.Desired[name])
 	}
 	return b.String()
+}
+
+// renderDesired tells the counts that "job plan" shows.
+func renderDesired(b *strings.Builder, group string, u *DesiredUpdates) {
+	fmt.Fprintf(b, "(%s:", group)
+	for _, c := range []struct {
+		name string
+		n    uint64
+	}{
+		{"ignore", u.Ignore}, {"place", u.Place}, {"stop", u.Stop}, {"migrate", u.Migrate}, {"in-place", u.InPlaceUpdate},
+		{"destructive", u.DestructiveUpdate}, {"canary", u.Canary}, {"preempt", u.Preemptions}, {"disconnect", u.Disconnect},
+		{"reconnect", u.Reconnect}, {"reschedule-now", u.RescheduleNow}, {"reschedule-later", u.RescheduleLater},
+	} {
+		if c.n > 0 {
+			fmt.Fprintf(b, " %s %d", c.name, c.n)
+		}
+	}
+	b.WriteString(")\n")
 }
 
 func (w *world) renderStop(b *strings.Builder, s *StopAlloc) {

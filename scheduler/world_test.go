@@ -9,8 +9,17 @@ import (
 	"time"
 )
 
-// world is a small cluster with one job under test, told in lines of text; see
-// testdata/README.
+// world is a small cluster with one job under test, told in lines of text:
+//
+//	node n1-3 cpu=4000 dc=dc1 attr.k=v meta.k=v driver.docker draining   nodes, or changes of them
+//	job web service version=1                                            the job from here on
+//	group web count=3 cpu=500 spec=b max-parallel=1 port.http=8080       a group of it
+//	constraint | affinity | spread ...                                   of the group, or of the job before a group
+//	alloc web[0-2] on n1-3 running healthy port.http=8080                existing allocations, IDs like web[0]@n1
+//	set web[0]@n1 failed finished=-5s                                    changes of them
+//	deployment d1 paused web.canaries=1                                  the job's rollout
+//	settings preempt-service spread                                      of the cluster
+//	wait 30s | apply | schedule | show                                   apply does what the last plan says
 type world struct {
 	cluster    *Cluster
 	nodes      map[string]Node
