@@ -6,12 +6,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/client"
 	"github.com/selfheal/selfheal/agent/config"
 	"github.com/selfheal/selfheal/agent/consensus"
 	"github.com/selfheal/selfheal/agent/httpapi"
@@ -133,11 +135,11 @@ func (a *Agent) apiConfig() httpapi.Config {
 		JobLimits:   jobspec.Limits{MaxCount: a.cfg.Server.JobMaxCount, MaxPriority: a.cfg.Server.JobMaxPriority},
 	}
 	if s := a.server; s != nil {
-		out.State, out.Raft, out.Operator = s.state, log{s.raft}, operator{a}
-		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, s.raft
+		out.State, out.Raft, out.Operator = s.state, log{s}, operator{a}
+		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {
-		out.Node = n.client
+		out.Node, out.Allocs, out.Files = n.client, local{n.client}, n.client
 		out.SetServers = func(addrs []string) error { n.calls.SetServers(addrs); return nil }
 	}
 	return out
@@ -156,10 +158,10 @@ func (a *Agent) reload() error {
 }
 
 // log is the consensus as the API writes it: its errors in the API's words.
-type log struct{ raft *consensus.Consensus }
+type log struct{ s *server }
 
 func (l log) Apply(ctx context.Context, data []byte) (any, uint64, error) {
-	result, index, err := l.raft.Apply(ctx, data)
+	result, index, err := l.s.raft.Apply(ctx, data)
 	var not consensus.ErrNotLeader
 	switch {
 	case errors.As(err, &not):
@@ -170,11 +172,11 @@ func (l log) Apply(ctx context.Context, data []byte) (any, uint64, error) {
 	return result, index, err
 }
 
-func (l log) IsLeader() bool             { return l.raft.IsLeader() }
-func (l log) LastContact() time.Duration { return l.raft.LastContact() }
+func (l log) IsLeader() bool             { return l.s.leads.Load() }
+func (l log) LastContact() time.Duration { return l.s.raft.LastContact() }
 
 func (l log) KnownLeader() bool {
-	_, addr := l.raft.Leader()
+	_, addr := l.s.raft.Leader()
 	return addr != ""
 }
 
@@ -203,7 +205,14 @@ func (o operator) RemovePeer(ctx context.Context, id string) error {
 }
 
 func (o operator) TransferLeadership(ctx context.Context, id string) error {
-	return o.a.server.raft.TransferLeadership(ctx)
+	if id == "" {
+		return o.a.server.raft.TransferLeadership(ctx)
+	}
+	m, ok := o.a.gossip.Member(id)
+	if !ok {
+		return fmt.Errorf("no server has the ID %q", id)
+	}
+	return o.a.server.raft.TransferLeadershipTo(ctx, id, m.RPC())
 }
 
 // Health is what the leader sees of the servers.
@@ -240,6 +249,28 @@ func (p planner) Plan(ctx context.Context, _ *state.Snapshot, job *api.Job) (*ap
 		return nil, err
 	}
 	return &api.JobPlanResponse{Annotations: out.Annotations, FailedTGAllocs: out.Failed}, nil
+}
+
+// local is the client as the API asks it about allocations.
+type local struct{ *client.Client }
+
+// HasAlloc reports whether the allocation is, or was, this client's.
+func (l local) HasAlloc(id string) bool {
+	_, err := l.TaskStates(id)
+	return err == nil
+}
+
+// backups saves and restores the whole state.
+type backups struct{ raft *consensus.Consensus }
+
+func (b backups) Save(_ context.Context, w io.Writer) error {
+	_, err := b.raft.Save(w)
+	return err
+}
+
+func (b backups) Restore(_ context.Context, r io.Reader) error {
+	_, err := b.raft.RestoreFrom(r)
+	return err
 }
 
 // janitor forgets on request.

@@ -40,7 +40,8 @@ func bootstrapPeers(members []gossip.Member, region string, expect int) []gossip
 // wake says that gossip changed.
 func (s *server) watchBootstrap(ctx context.Context, wake <-chan struct{}) {
 	for {
-		if s.raft.HasState() {
+		led := s.leaders.changed()
+		if _, leader := s.raft.Leader(); s.raft.HasState() || leader != "" { // it belongs to a cluster
 			s.settled()
 			return
 		}
@@ -57,6 +58,7 @@ func (s *server) watchBootstrap(ctx context.Context, wake <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case <-wake:
+		case <-led:
 		}
 	}
 }

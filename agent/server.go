@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"fmt"
+	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -27,6 +29,7 @@ type server struct {
 	leader  *leader.Leader
 	wake    chan struct{} // gossip changed, for the bootstrap
 	leaders *leaderWatch
+	leads   atomic.Bool // it leads, and its state holds all that was agreed on before
 }
 
 // startServer makes the state and joins the consensus group.
@@ -40,7 +43,7 @@ func (a *Agent) startServer() error {
 	}
 	rc := consensus.Default()
 	rc.ID, rc.Addr, rc.DataDir = a.id.ID, a.rpcAddr, a.serverDir()
-	rc.FSM, rc.Logger = machine{store}, a.log
+	rc.FSM, rc.Logger = machine(store), a.log
 	rc.Listener, rc.Dial = a.port.RaftListener(), a.port.DialRaft
 	if a.opts.Servers != nil {
 		rc.Stores = &a.opts.Servers.stores
@@ -135,8 +138,13 @@ func (s *server) term(ctx context.Context) (stop func()) {
 	go func() {
 		defer close(done)
 		s.log.Info("this server leads")
+		defer s.leads.Store(false)
 		for ctx.Err() == nil {
-			err := s.leader.Run(ctx)
+			err := s.raft.Barrier(ctx) // everything that was agreed on before is in the state
+			if err == nil {
+				s.leads.Store(true)
+				err = s.leader.Run(ctx)
+			}
 			if ctx.Err() != nil {
 				return
 			}
@@ -155,7 +163,13 @@ func (s *server) term(ctx context.Context) (stop func()) {
 }
 
 // machine is the state as the consensus applies it.
-type machine struct{ *state.Store }
+func machine(store *state.Store) consensus.FSM {
+	return consensus.FSM{
+		Apply:    store.Apply,
+		Snapshot: func() io.WriterTo { return store.Snapshot() },
+		Restore:  store.Restore,
+	}
+}
 
 // voters is the consensus group as the leader changes it.
 type voters struct{ raft *consensus.Consensus }

@@ -12,5 +12,5 @@ type ServerStores struct{ stores consensus.Stores }
 // NewServerStores makes empty ones in memory.
 func NewServerStores() *ServerStores {
 	mem := raft.NewInmemStore()
-	return &ServerStores{consensus.Stores{Log: mem, Stable: mem, Snaps: raft.NewInmemSnapshotStore()}}
+	return &ServerStores{consensus.Stores{Log: mem, Stable: mem, Snapshots: raft.NewInmemSnapshotStore()}}
 }

@@ -16,8 +16,6 @@ import (
 type Log interface {
 	// Apply returns the command's result once a majority has it.
 	Apply(ctx context.Context, data []byte) (result any, index uint64, err error)
-	// Barrier returns once everything committed so far is in the state.
-	Barrier(ctx context.Context) error
 }
 
 // Busy measures how much of its time a loop works: call it when work starts, and
@@ -88,12 +86,10 @@ func (l *Leader) subscribe(tables ...string) *feed {
 	return f
 }
 
-// Run leads until ctx ends, which must be when leadership is lost. An error of a
+// Run leads until ctx ends, which must be when leadership is lost. The state must
+// hold everything that was agreed on before. An error of a
 // loop ends all of them; the caller starts Run again while it still leads.
 func (l *Leader) Run(ctx context.Context) error {
-	if err := l.cfg.Log.Barrier(ctx); err != nil {
-		return fmt.Errorf("lead: barrier: %w", err)
-	}
 	for _, f := range l.feeds {
 		f.open()
 		defer f.close()
