@@ -19,6 +19,10 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == driver.SuperviseCommand {
 		os.Exit(driver.Supervise(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == "-version" {
+		fmt.Println("Selfheal v0.1.0-dev")
+		return
+	}
 	src, err := config.ParseFlags(os.Args[2:])
 	if err != nil {
 		fmt.Println(err)

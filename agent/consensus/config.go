@@ -34,10 +34,10 @@ type Config struct {
 	//
 	//	HeartbeatTimeout * (1 + 1/(n+1))  +  two round trips and two fsyncs
 	//
-	// so 500 ms with two followers gives about 0.67 s, at most 1 s without a split
+	// so 350 ms with two followers gives about 0.47 s, at most 0.7 s without a split
 	// vote, of which pre-votes leave few. Lower is faster and takes pauses of a busy
-	// machine (scheduling, fsync, GC) for deaths: 500 ms is five to ten lost
-	// heartbeats, and twenty time slices of a 2-core machine with 16 busy processes.
+	// machine (scheduling, fsync, GC) for deaths: 350 ms is five to ten lost
+	// heartbeats, and a dozen time slices of a 2-core machine with 16 busy processes.
 	HeartbeatTimeout time.Duration
 	// ElectionTimeout is how long a candidate waits for votes before it tries again;
 	// at least HeartbeatTimeout.
@@ -84,10 +84,10 @@ type Stores struct {
 // Listener, Dial and Logger.
 func Default() Config {
 	return Config{
-		HeartbeatTimeout:  500 * time.Millisecond,
-		ElectionTimeout:   500 * time.Millisecond,
-		LeaderLease:       400 * time.Millisecond,
-		CommitTimeout:     50 * time.Millisecond,
+		HeartbeatTimeout:  350 * time.Millisecond,
+		ElectionTimeout:   350 * time.Millisecond,
+		LeaderLease:       300 * time.Millisecond,
+		CommitTimeout:     25 * time.Millisecond,
 		SnapshotInterval:  2 * time.Minute,
 		SnapshotThreshold: 8192,
 		TrailingLogs:      10240,
