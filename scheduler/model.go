@@ -33,9 +33,9 @@ const (
 type Resources struct {
 	CPU       int64 // MHz
 	Memory    int64 // MB
-	MemoryMax int64 // MB; 0 = Memory
+	MemoryMax int64 // MB; 0 = Memory; does not count for placement
 	Disk      int64 // MB
-	Cores     int   // whole cores, pinned
+	Cores     int   // whole cores, pinned; their MHz are not in CPU, the Cluster adds them
 }
 
 // Node is a machine that runs an agent with a client.
