@@ -29,6 +29,11 @@
 // The machine: the state file carries the boot ID; a task of another boot is
 // gone unless its exit was recorded.
 //
+// A supervisor stays in the agent's cgroup. Under systemd the agent's unit
+// therefore needs KillMode=process, or stopping the agent ends the tasks:
+// a supervisor that gets SIGTERM stops its task in order, records the exit and
+// leaves.
+//
 // # Threads of a supervisor
 //
 // One goroutine, locked to the main thread, owns all state and forks the task;

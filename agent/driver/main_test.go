@@ -16,22 +16,23 @@ import (
 )
 
 // TestMain lets the test binary be, by its arguments, a supervisor or one of
-// the programs that the tests run as tasks.
+// the programs that the tests run as tasks. They end by syscall.Exit: under the
+// race detector os.Exit first sleeps for a second.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == SuperviseCommand {
 		cfg, special := supervisors[filepath.Base(os.Args[0])]
 		if !special {
-			os.Exit(Supervise(os.Args[2:]))
+			syscall.Exit(Supervise(os.Args[2:]))
 		}
-		os.Exit(superviseWith(os.Args[2:], cfg))
+		syscall.Exit(superviseWith(os.Args[2:], cfg))
 	}
 	if len(os.Args) > 2 && os.Args[1] == "task" {
 		program, ok := programs[os.Args[2]]
 		if !ok {
-			os.Exit(99)
+			syscall.Exit(99)
 		}
 		program(os.Args[3:])
-		os.Exit(0)
+		syscall.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -77,7 +78,7 @@ func (d failingDisk) Sync(path string) error {
 var programs = map[string]func(args []string){
 	"exit": func(args []string) {
 		code, _ := strconv.Atoi(args[0])
-		os.Exit(code)
+		syscall.Exit(code)
 	},
 	"env": func([]string) {
 		for _, entry := range os.Environ() {
@@ -102,7 +103,7 @@ var programs = map[string]func(args []string){
 		for sig := range c {
 			fmt.Println("got", sig)
 			if sig == syscall.SIGINT {
-				os.Exit(7)
+				syscall.Exit(7)
 			}
 		}
 	},
@@ -113,7 +114,7 @@ var programs = map[string]func(args []string){
 		syscall.Wait4(pid, nil, 0, nil)
 		if len(args) > 0 {
 			code, _ := strconv.Atoi(args[0])
-			os.Exit(code)
+			syscall.Exit(code)
 		}
 		select {}
 	},
@@ -139,7 +140,7 @@ var programs = map[string]func(args []string){
 		task, err := d.Start(testContext(), decodeConfig(args[0]))
 		if err != nil {
 			fmt.Println("error", err)
-			os.Exit(1)
+			syscall.Exit(1)
 		}
 		handle, _ := json.Marshal(task.Handle())
 		fmt.Println(string(handle))
@@ -154,7 +155,7 @@ func forkProgram(sys *syscall.SysProcAttr, args ...string) int {
 	})
 	if err != nil {
 		fmt.Println("error", err)
-		os.Exit(98)
+		syscall.Exit(98)
 	}
 	return pid
 }

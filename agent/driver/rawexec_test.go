@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -318,5 +319,72 @@ func TestStats(t *testing.T) {
 	end(t, task)
 	if _, err := task.Stats(t.Context()); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("stats after the end: %v", err)
+	}
+}
+
+func TestStopGoesOnWithoutItsCaller(t *testing.T) {
+	cfg := newConfig(t, "stubborn")
+	task := startTask(t, newDriver(t, ""), cfg)
+	waitLog(t, cfg, Stdout, "ready")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := task.Stop(ctx, "", time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("stop with a cancelled context: %v", err)
+	}
+	if task.PID() == 0 {
+		t.Fatal("it ended at once")
+	}
+	slow := make(chan error)
+	go func() { slow <- task.Stop(t.Context(), "", time.Hour) }()
+	if err := task.Stop(t.Context(), "", 10*time.Millisecond); err != nil { // brings the end forward
+		t.Error(err)
+	}
+	if err := <-slow; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCancelledStart(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	cfg := newConfig(t, "wait")
+	d := newDriver(t, "")
+	if _, err := d.Start(ctx, cfg); !errors.Is(err, context.Canceled) {
+		t.Fatalf("start: %v", err)
+	}
+	if _, err := os.Stat(cfg.StateDir); err == nil {
+		t.Error("the state directory is left")
+	}
+	task := startTask(t, d, newConfig(t, "exit", "0"))
+	waitExit(t, task)
+	if err := task.Restart(ctx, cfg); !errors.Is(err, context.Canceled) {
+		t.Fatalf("restart: %v", err)
+	}
+	if err := task.Restart(t.Context(), newConfig(t, "exit", "8")); err != nil {
+		t.Fatal(err)
+	}
+	if exit := waitExit(t, task); exit.Code != 8 {
+		t.Errorf("got %+v, want code 8", exit)
+	}
+}
+
+func TestCloseLetsGo(t *testing.T) {
+	d := newDriver(t, "")
+	task, err := d.Start(t.Context(), newConfig(t, "wait"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	main := identify(t, task.PID())
+	d.Close()
+	again, err := newDriver(t, "").Recover(t.Context(), task.Handle())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end(t, again)
+	if again.PID() != main.PID || !main.alive() {
+		t.Errorf("PID %d, want %d, alive", again.PID(), main.PID)
+	}
+	if _, err := d.Start(t.Context(), newConfig(t, "wait")); err == nil {
+		t.Error("a closed driver starts tasks")
 	}
 }
