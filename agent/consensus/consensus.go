@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -16,11 +17,19 @@ import (
 type Consensus struct {
 	raft     *raft.Raft
 	stores   *Stores
-	closer   io.Closer // of the log, nil in memory
+	closer   io.Closer      // of the log, nil in memory
+	members  *atomic.Uint64 // index of the last change of the members
 	hadState bool
 	started  time.Time
 	leader   *watcher
-	stop     sync.Once
+
+	gate    sync.RWMutex
+	closing bool           // under gate: no more requests
+	open    sync.WaitGroup // requests that raft has to answer
+
+	stop    sync.Once
+	stopped chan struct{} // closed when all has ended; stopErr is set then
+	stopErr error
 }
 
 // New starts a server's part: from DataDir if it holds state, else waiting to be
@@ -46,14 +55,21 @@ func New(c Config) (*Consensus, error) {
 	conf := c.raft()
 	conf.NotifyCh = w.in
 	trans := newTransport(&c)
-	r, err := raft.NewRaft(conf, machine{c.FSM}, stores.Log, stores.Stable, stores.Snapshots, trans)
+	members := &atomic.Uint64{}
+	if snaps, err := stores.Snapshots.List(); err == nil && len(snaps) > 0 {
+		members.Store(snaps[0].ConfigurationIndex)
+	}
+	r, err := raft.NewRaft(conf, machine{c.FSM, members}, stores.Log, stores.Stable, stores.Snapshots, trans)
 	if err != nil {
 		w.close()
 		trans.Close() // the error that matters is err
 		closeQuietly(closer)
 		return nil, fmt.Errorf("start raft: %w", err)
 	}
-	return &Consensus{raft: r, stores: stores, closer: closer, hadState: had, started: time.Now(), leader: w}, nil
+	return &Consensus{
+		raft: r, stores: stores, closer: closer, members: members, hadState: had,
+		started: time.Now(), leader: w, stopped: make(chan struct{}),
+	}, nil
 }
 
 func closeQuietly(c io.Closer) {
@@ -99,23 +115,26 @@ func (c *Consensus) Stats() map[string]string { return c.raft.Stats() }
 
 // Shutdown stops this server's part. Another leader is elected if it led: call
 // TransferLeadership first to make that quick. When ctx ends it returns while the
-// rest stops behind it.
+// rest stops behind it. Not to be called by a subscriber, which it waits for.
 func (c *Consensus) Shutdown(ctx context.Context) error {
-	done := make(chan error, 1)
 	c.stop.Do(func() {
 		go func() { // ends when raft has; it owns what is closed here
-			err := c.raft.Shutdown().Error()
+			defer close(c.stopped)
+			c.gate.Lock()
+			c.closing = true
+			c.gate.Unlock()
+			c.open.Wait()
+			c.stopErr = c.raft.Shutdown().Error()
 			c.leader.close()
 			if c.closer != nil {
-				err = errors.Join(err, c.closer.Close())
+				c.stopErr = errors.Join(c.stopErr, c.closer.Close())
 			}
-			done <- err
 		}()
 	})
 	select {
-	case err := <-done:
-		if err != nil {
-			return fmt.Errorf("stop raft: %w", err)
+	case <-c.stopped:
+		if c.stopErr != nil {
+			return fmt.Errorf("stop raft: %w", c.stopErr)
 		}
 		return nil
 	case <-ctx.Done():
