@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,7 +47,7 @@ func New(c Config) (*Consensus, error) {
 	if err != nil {
 		return nil, err
 	}
-	had, err := raft.HasExistingState(stores.Log, stores.Stable, stores.Snapshots)
+	had, err := raft.HasExistingState(stores.Log, stores.Stable, stores.Snaps)
 	if err != nil {
 		closeQuietly(closer)
 		return nil, fmt.Errorf("read raft state: %w", err)
@@ -56,10 +57,10 @@ func New(c Config) (*Consensus, error) {
 	conf.NotifyCh = w.in
 	trans := newTransport(&c)
 	members := &atomic.Uint64{}
-	if snaps, err := stores.Snapshots.List(); err == nil && len(snaps) > 0 {
+	if snaps, err := stores.Snaps.List(); err == nil && len(snaps) > 0 {
 		members.Store(snaps[0].ConfigurationIndex)
 	}
-	r, err := raft.NewRaft(conf, machine{c.FSM, members}, stores.Log, stores.Stable, stores.Snapshots, trans)
+	r, err := raft.NewRaft(conf, machine{c.FSM, members}, stores.Log, stores.Stable, stores.Snaps, trans)
 	if err != nil {
 		w.close()
 		trans.Close() // the error that matters is err
@@ -78,9 +79,9 @@ func closeQuietly(c io.Closer) {
 	}
 }
 
-// HasState says whether this server found state when it started: it is then part of
-// a cluster already, and must not be bootstrapped.
-func (c *Consensus) HasState() bool { return c.hadState }
+// HasState says whether this server is part of a cluster: it found state when it
+// started, was bootstrapped, or was added by a leader. It must not be bootstrapped then.
+func (c *Consensus) HasState() bool { return c.hadState || c.raft.LastIndex() > 0 }
 
 // IsLeader says whether this server leads, as far as it knows.
 func (c *Consensus) IsLeader() bool { return c.raft.State() == raft.Leader }
@@ -92,7 +93,8 @@ func (c *Consensus) Leader() (id, addr string) {
 }
 
 // Subscribe calls fn with every change of this server's leadership, in order, until
-// Shutdown. A leader that wants to read its own state first calls Barrier.
+// Shutdown; first with true if it leads already. A leader that wants to read its own
+// state first calls Barrier.
 func (c *Consensus) Subscribe(fn func(leads bool)) { c.leader.subscribe(fn) }
 
 // AppliedIndex is the last entry that this server's FSM was given.
@@ -150,9 +152,16 @@ type watcher struct {
 	done sync.WaitGroup
 
 	mu    sync.Mutex
+	leads bool // as queued last
 	subs  []func(bool)
-	queue []bool
+	queue []call
 	wake  chan struct{} // holds one: the queue is not empty
+}
+
+// call is a change on its way to those who had subscribed by then.
+type call struct {
+	leads bool
+	to    []func(bool)
 }
 
 func newWatcher() *watcher {
@@ -165,7 +174,19 @@ func newWatcher() *watcher {
 func (w *watcher) subscribe(fn func(bool)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.subs = append(w.subs, fn)
+	if w.leads {
+		w.add(call{true, []func(bool){fn}})
+	}
+	w.subs = append(slices.Clone(w.subs), fn) // calls in the queue keep their own list
+}
+
+// add queues a call; w.mu is held.
+func (w *watcher) add(c call) {
+	w.queue = append(w.queue, c)
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
 }
 
 func (w *watcher) read() {
@@ -173,12 +194,9 @@ func (w *watcher) read() {
 		select {
 		case leads := <-w.in:
 			w.mu.Lock()
-			w.queue = append(w.queue, leads)
+			w.leads = leads
+			w.add(call{leads, w.subs})
 			w.mu.Unlock()
-			select {
-			case w.wake <- struct{}{}:
-			default:
-			}
 		case <-w.quit:
 			return
 		}
@@ -192,22 +210,22 @@ func (w *watcher) call() {
 		case <-w.quit:
 			return
 		}
-		for leads, fns, ok := w.next(); ok; leads, fns, ok = w.next() {
-			for _, fn := range fns {
-				fn(leads)
+		for c, ok := w.next(); ok; c, ok = w.next() {
+			for _, fn := range c.to {
+				fn(c.leads)
 			}
 		}
 	}
 }
 
-func (w *watcher) next() (leads bool, fns []func(bool), ok bool) {
+func (w *watcher) next() (c call, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.queue) == 0 {
-		return false, nil, false
+		return call{}, false
 	}
-	leads, w.queue = w.queue[0], w.queue[1:]
-	return leads, w.subs, true
+	c, w.queue = w.queue[0], w.queue[1:]
+	return c, true
 }
 
 // close ends both goroutines; a subscriber that is being called is waited for.

@@ -100,37 +100,33 @@ type recorder struct {
 	data []string
 }
 
-func (r *recorder) fsm() FSM {
-	return FSM{
-		Apply: func(index uint64, data []byte) any {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.data = append(r.data, string(data))
-			return fmt.Sprintf("%s at %d", data, index)
-		},
-		Snapshot: func() io.WriterTo {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			var b bytes.Buffer
-			for _, d := range r.data {
-				fmt.Fprintln(&b, d)
-			}
-			return &b
-		},
-		Restore: func(in io.Reader) error {
-			all, err := io.ReadAll(in)
-			if err != nil {
-				return err
-			}
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.data = nil
-			for _, line := range bytes.Split(bytes.TrimSpace(all), []byte("\n")) {
-				r.data = append(r.data, string(line))
-			}
-			return nil
-		},
+func (r *recorder) Apply(index uint64, data []byte) any {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.data = append(r.data, string(data))
+	return fmt.Sprintf("%s at %d", data, index)
+}
+
+func (r *recorder) Snapshot() io.WriterTo {
+	var b bytes.Buffer
+	for _, d := range r.entries() {
+		fmt.Fprintln(&b, d)
 	}
+	return &b
+}
+
+func (r *recorder) Restore(in io.Reader) error {
+	all, err := io.ReadAll(in)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.data = nil
+	for _, line := range bytes.Split(bytes.TrimSpace(all), []byte("\n")) {
+		r.data = append(r.data, string(line))
+	}
+	return nil
 }
 
 func (r *recorder) entries() []string {
@@ -157,7 +153,7 @@ type cluster struct {
 
 func memStores() *Stores {
 	mem := raft.NewInmemStore()
-	return &Stores{Log: mem, Stable: mem, Snapshots: raft.NewInmemSnapshotStore()}
+	return &Stores{Log: mem, Stable: mem, Snaps: raft.NewInmemSnapshotStore()}
 }
 
 // newCluster starts n servers and bootstraps them.
@@ -188,7 +184,7 @@ func (c *cluster) start(s *server) {
 	addr := s.id + ":4647"
 	s.fsm = &recorder{}
 	cfg := Default()
-	cfg.ID, cfg.Addr, cfg.FSM, cfg.Stores = s.id, addr, s.fsm.fsm(), s.stores
+	cfg.ID, cfg.Addr, cfg.FSM, cfg.Stores = s.id, addr, s.fsm, s.stores
 	cfg.Listener, cfg.Dial = c.net.listen(addr), c.net.dialer(addr)
 	if c.changes != nil {
 		c.changes(&cfg)
