@@ -64,14 +64,14 @@ func (c *Consensus) snapshot() (*raft.SnapshotMeta, io.ReadCloser, error) {
 	if !errors.Is(err, raft.ErrNothingNewToSnapshot) {
 		return nil, nil, err
 	}
-	all, err := c.stores.Snaps.List()
+	all, err := c.stores.Snapshots.List()
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case len(all) == 0:
 		return nil, nil, errors.New("nothing has been written to the cluster yet")
 	}
-	return c.stores.Snaps.Open(all[0].ID)
+	return c.stores.Snapshots.Open(all[0].ID)
 }
 
 // SnapshotNow replaces the log by a snapshot, if anything was written since the last.

@@ -63,20 +63,20 @@ type Config struct {
 }
 
 // FSM is what the log is applied to.
-type FSM interface {
+type FSM struct {
 	// Apply applies an entry; the result is returned by the Apply that proposed it.
-	Apply(index uint64, data []byte) any
+	Apply func(index uint64, data []byte) any
 	// Snapshot is a view of the present state that is written out while more is applied.
-	Snapshot() io.WriterTo
+	Snapshot func() io.WriterTo
 	// Restore replaces the state.
-	Restore(io.Reader) error
+	Restore func(io.Reader) error
 }
 
 // Stores are where raft keeps what it must not forget.
 type Stores struct {
-	Log    raft.LogStore
-	Stable raft.StableStore
-	Snaps  raft.SnapshotStore
+	Log       raft.LogStore
+	Stable    raft.StableStore
+	Snapshots raft.SnapshotStore
 }
 
 // Default is a Config but for what only the caller knows: ID, Addr, DataDir, FSM,
@@ -99,8 +99,8 @@ func (c *Config) Validate() error {
 	switch {
 	case c.ID == "" || c.Addr == "":
 		return errors.New("configure consensus: ID and Addr must be set")
-	case c.FSM == nil:
-		return errors.New("configure consensus: FSM must be set")
+	case c.FSM.Apply == nil || c.FSM.Snapshot == nil || c.FSM.Restore == nil:
+		return errors.New("configure consensus: FSM must have all three functions")
 	case c.Listener == nil || c.Dial == nil:
 		return errors.New("configure consensus: Listener and Dial must be set")
 	case c.SegmentBytes < 64<<10:

@@ -47,7 +47,7 @@ func New(c Config) (*Consensus, error) {
 	if err != nil {
 		return nil, err
 	}
-	had, err := raft.HasExistingState(stores.Log, stores.Stable, stores.Snaps)
+	had, err := raft.HasExistingState(stores.Log, stores.Stable, stores.Snapshots)
 	if err != nil {
 		closeQuietly(closer)
 		return nil, fmt.Errorf("read raft state: %w", err)
@@ -57,10 +57,10 @@ func New(c Config) (*Consensus, error) {
 	conf.NotifyCh = w.in
 	trans := newTransport(&c)
 	members := &atomic.Uint64{}
-	if snaps, err := stores.Snaps.List(); err == nil && len(snaps) > 0 {
+	if snaps, err := stores.Snapshots.List(); err == nil && len(snaps) > 0 {
 		members.Store(snaps[0].ConfigurationIndex)
 	}
-	r, err := raft.NewRaft(conf, machine{c.FSM, members}, stores.Log, stores.Stable, stores.Snaps, trans)
+	r, err := raft.NewRaft(conf, machine{c.FSM, members}, stores.Log, stores.Stable, stores.Snapshots, trans)
 	if err != nil {
 		w.close()
 		trans.Close() // the error that matters is err

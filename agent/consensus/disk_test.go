@@ -22,7 +22,7 @@ func onDisk(t testing.TB, dir string, changes func(*Config)) (*Consensus, *recor
 	}
 	fsm := &recorder{}
 	cfg := Default()
-	cfg.ID, cfg.Addr, cfg.DataDir, cfg.FSM, cfg.Listener = "one", l.Addr().String(), dir, fsm, l
+	cfg.ID, cfg.Addr, cfg.DataDir, cfg.FSM, cfg.Listener = "one", l.Addr().String(), dir, fsm.fsm(), l
 	cfg.HeartbeatTimeout, cfg.ElectionTimeout, cfg.LeaderLease = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
 	cfg.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
@@ -143,14 +143,14 @@ func write(t *testing.T, path, text string) {
 
 func TestValidate(t *testing.T) {
 	good := Default()
-	good.ID, good.Addr, good.FSM = "a", "b:1", &recorder{}
+	good.ID, good.Addr, good.FSM = "a", "b:1", (&recorder{}).fsm()
 	good.Listener, good.Dial = newNetwork().listen("b:1"), newNetwork().dialer("b:1")
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	bad := map[string]func(*Config){
 		"ID and Addr":          func(c *Config) { c.ID = "" },
-		"FSM":                  func(c *Config) { c.FSM = nil },
+		"FSM":                  func(c *Config) { c.FSM.Restore = nil },
 		"Listener and Dial":    func(c *Config) { c.Dial = nil },
 		"segments":             func(c *Config) { c.SegmentBytes = 0 },
 		"heartbeat timeout":    func(c *Config) { c.LeaderLease = time.Hour },

@@ -135,6 +135,10 @@ func (r *recorder) entries() []string {
 	return append([]string(nil), r.data...)
 }
 
+func (r *recorder) fsm() FSM {
+	return FSM{Apply: r.Apply, Snapshot: r.Snapshot, Restore: r.Restore}
+}
+
 // server is one server of a test's cluster.
 type server struct {
 	*Consensus
@@ -153,7 +157,7 @@ type cluster struct {
 
 func memStores() *Stores {
 	mem := raft.NewInmemStore()
-	return &Stores{Log: mem, Stable: mem, Snaps: raft.NewInmemSnapshotStore()}
+	return &Stores{Log: mem, Stable: mem, Snapshots: raft.NewInmemSnapshotStore()}
 }
 
 // newCluster starts n servers and bootstraps them.
@@ -184,7 +188,7 @@ func (c *cluster) start(s *server) {
 	addr := s.id + ":4647"
 	s.fsm = &recorder{}
 	cfg := Default()
-	cfg.ID, cfg.Addr, cfg.FSM, cfg.Stores = s.id, addr, s.fsm, s.stores
+	cfg.ID, cfg.Addr, cfg.FSM, cfg.Stores = s.id, addr, s.fsm.fsm(), s.stores
 	cfg.Listener, cfg.Dial = c.net.listen(addr), c.net.dialer(addr)
 	if c.changes != nil {
 		c.changes(&cfg)

@@ -22,7 +22,7 @@ func openStores(c *Config) (*Stores, io.Closer, error) {
 	}
 	if c.DataDir == "" {
 		mem := raft.NewInmemStore()
-		return &Stores{Log: mem, Stable: mem, Snaps: raft.NewInmemSnapshotStore()}, nil, nil
+		return &Stores{Log: mem, Stable: mem, Snapshots: raft.NewInmemSnapshotStore()}, nil, nil
 	}
 	dir := filepath.Join(c.DataDir, "raft")
 	if _, err := os.Stat(filepath.Join(dir, "raft.db")); err == nil {
@@ -40,7 +40,7 @@ func openStores(c *Config) (*Stores, io.Closer, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open raft log in %s: %w (if the disk damaged it and other servers have a majority, remove %s and join again)", walDir, err, dir)
 	}
-	return &Stores{Log: log, Stable: log, Snaps: snaps}, log, nil
+	return &Stores{Log: log, Stable: log, Snapshots: snaps}, log, nil
 }
 
 // openWAL turns the library's panics on damaged files into errors.
