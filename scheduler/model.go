@@ -45,6 +45,9 @@ type Node struct {
 	Status   NodeStatus
 	Eligible bool // false: nothing new is placed here
 	Draining bool // true: what runs here must leave
+	// DrainForced: the drain's deadline has passed, so an allocation that a drain asks
+	// to leave is stopped even when its replacement fits nowhere.
+	DrainForced bool
 
 	Attributes map[string]string // "kernel.name" -> "linux" (no "attr." prefix)
 	Meta       map[string]string
@@ -187,7 +190,7 @@ type Update struct {
 // Disconnect says what becomes of an allocation on a node that cannot be reached.
 type Disconnect struct {
 	LostAfter         time.Duration // 0 = lost at once
-	StopOnClientAfter time.Duration // 0 = never
+	StopOnClientAfter time.Duration // 0 = never; the longest kill_timeout of the tasks included
 	Replace           bool
 	Reconcile         string // best_score, keep_original, keep_replacement, longest_running
 }
@@ -250,9 +253,13 @@ type Alloc struct {
 	Migrate         bool // a drain asks it to leave
 	ForceReschedule bool // someone asks for another placement
 	Reschedule      bool // the deployment asks for another placement (unhealthy)
+	// NoReplace: a batch allocation that was stopped for good (a drain's deadline); its
+	// slot stays empty.
+	NoReplace bool
 
 	DeploymentID string
 	Health       Health
+	HealthAt     time.Time // when Health was decided; zero while it is unset
 	Canary       bool
 
 	CreatedAt  time.Time

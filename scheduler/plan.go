@@ -3,8 +3,6 @@ package scheduler
 import "time"
 
 // Request is everything that a decision may depend on.
-type Cluster struct{}
-
 type Request struct {
 	// Cluster is read, never changed.
 	Cluster *Cluster

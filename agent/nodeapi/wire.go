@@ -18,6 +18,10 @@ const (
 	HeaderSecret  = "X-Selfheal-Secret"
 	HeaderVersion = "X-Selfheal-Node-Protocol"
 
+	// HeaderKnownLeader is "false" in the answer of a server without a leader, here as
+	// in the rest of the API.
+	HeaderKnownLeader = "X-Nomad-KnownLeader"
+
 	// Version is the protocol's version. A server refuses one that it does not know
 	// with 400 and a text that says which it knows.
 	Version = "1"
@@ -66,6 +70,9 @@ type AllocsResponse struct {
 	// Jobs that the node needs for Allocs and did not name.
 	Jobs    []*api.Job
 	Servers []string
+	// NoLeader: the server that answered knows no leader, so the answer may be old. The
+	// node's side fills it in, from the header HeaderKnownLeader.
+	NoLeader bool `json:"-"`
 }
 
 // Alloc is an allocation on its way to a node: the API's, without its job.
