@@ -36,8 +36,12 @@ var ErrShutdown = errors.New("consensus is shut down")
 // ErrNotLeader (not applied), ErrLeadershipLost (unknown), ErrShutdown, or ctx's
 // (unknown: it may still be applied).
 func (c *Consensus) Apply(ctx context.Context, data []byte) (result any, index uint64, err error) {
-	f := c.raft.Apply(data, timeout(ctx))
-	if err := c.wait(ctx, f); err != nil {
+	var f raft.ApplyFuture
+	err = c.do(ctx, func() raft.Future {
+		f = c.raft.Apply(data, timeout(ctx))
+		return f
+	})
+	if err != nil {
 		return nil, 0, fmt.Errorf("apply: %w", err)
 	}
 	return f.Response(), f.Index(), nil
@@ -46,7 +50,7 @@ func (c *Consensus) Apply(ctx context.Context, data []byte) (result any, index u
 // Barrier returns when everything that was agreed on before has been applied here.
 // Leader only.
 func (c *Consensus) Barrier(ctx context.Context) error {
-	if err := c.wait(ctx, c.raft.Barrier(timeout(ctx))); err != nil {
+	if err := c.do(ctx, func() raft.Future { return c.raft.Barrier(timeout(ctx)) }); err != nil {
 		return fmt.Errorf("barrier: %w", err)
 	}
 	return nil
@@ -61,13 +65,29 @@ func timeout(ctx context.Context) time.Duration {
 	return max(time.Until(end), time.Nanosecond)
 }
 
-// wait waits for a future or for ctx, and translates raft's errors.
-func (c *Consensus) wait(ctx context.Context, f raft.Future) error {
+// do has raft do something, waits for it or for ctx, and translates raft's errors.
+//
+// While raft runs it answers every request, if only with the loss of leadership;
+// one that still waits in its queue when it stops is never answered. So Shutdown
+// first waits for the requests that are open here.
+func (c *Consensus) do(ctx context.Context, start func() raft.Future) error {
+	c.gate.RLock()
+	if c.closing {
+		c.gate.RUnlock()
+		return ErrShutdown
+	}
+	c.open.Add(1)
+	c.gate.RUnlock()
+	f := start()
 	if ctx.Done() == nil {
+		defer c.open.Done()
 		return c.explain(f.Error())
 	}
 	done := make(chan error, 1)
-	go func() { done <- f.Error() }() // ends with the future: raft answers each, at the latest when it shuts down
+	go func() { // ends when raft answers; Shutdown waits for it
+		defer c.open.Done()
+		done <- f.Error()
+	}()
 	select {
 	case err := <-done:
 		return c.explain(err)

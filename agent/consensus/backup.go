@@ -3,6 +3,7 @@ package consensus
 import (
 	"bufio"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,13 +53,16 @@ func (c *Consensus) save(w io.Writer) (BackupHeader, error) {
 
 // snapshot takes a snapshot, or the last one if nothing happened since.
 func (c *Consensus) snapshot() (*raft.SnapshotMeta, io.ReadCloser, error) {
-	f := c.raft.Snapshot()
-	err := f.Error()
+	var f raft.SnapshotFuture
+	err := c.do(context.Background(), func() raft.Future {
+		f = c.raft.Snapshot()
+		return f
+	})
 	if err == nil {
 		return f.Open()
 	}
 	if !errors.Is(err, raft.ErrNothingNewToSnapshot) {
-		return nil, nil, c.explain(err)
+		return nil, nil, err
 	}
 	all, err := c.stores.Snapshots.List()
 	switch {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -16,11 +18,19 @@ import (
 type Consensus struct {
 	raft     *raft.Raft
 	stores   *Stores
-	closer   io.Closer // of the log, nil in memory
+	closer   io.Closer      // of the log, nil in memory
+	members  *atomic.Uint64 // index of the last change of the members
 	hadState bool
 	started  time.Time
 	leader   *watcher
-	stop     sync.Once
+
+	gate    sync.RWMutex
+	closing bool           // under gate: no more requests
+	open    sync.WaitGroup // requests that raft has to answer
+
+	stop    sync.Once
+	stopped chan struct{} // closed when all has ended; stopErr is set then
+	stopErr error
 }
 
 // New starts a server's part: from DataDir if it holds state, else waiting to be
@@ -46,14 +56,21 @@ func New(c Config) (*Consensus, error) {
 	conf := c.raft()
 	conf.NotifyCh = w.in
 	trans := newTransport(&c)
-	r, err := raft.NewRaft(conf, machine{c.FSM}, stores.Log, stores.Stable, stores.Snapshots, trans)
+	members := &atomic.Uint64{}
+	if snaps, err := stores.Snapshots.List(); err == nil && len(snaps) > 0 {
+		members.Store(snaps[0].ConfigurationIndex)
+	}
+	r, err := raft.NewRaft(conf, machine{c.FSM, members}, stores.Log, stores.Stable, stores.Snapshots, trans)
 	if err != nil {
 		w.close()
 		trans.Close() // the error that matters is err
 		closeQuietly(closer)
 		return nil, fmt.Errorf("start raft: %w", err)
 	}
-	return &Consensus{raft: r, stores: stores, closer: closer, hadState: had, started: time.Now(), leader: w}, nil
+	return &Consensus{
+		raft: r, stores: stores, closer: closer, members: members, hadState: had,
+		started: time.Now(), leader: w, stopped: make(chan struct{}),
+	}, nil
 }
 
 func closeQuietly(c io.Closer) {
@@ -62,9 +79,9 @@ func closeQuietly(c io.Closer) {
 	}
 }
 
-// HasState says whether this server found state when it started: it is then part of
-// a cluster already, and must not be bootstrapped.
-func (c *Consensus) HasState() bool { return c.hadState }
+// HasState says whether this server is part of a cluster: it found state when it
+// started, was bootstrapped, or was added by a leader. It must not be bootstrapped then.
+func (c *Consensus) HasState() bool { return c.hadState || c.raft.LastIndex() > 0 }
 
 // IsLeader says whether this server leads, as far as it knows.
 func (c *Consensus) IsLeader() bool { return c.raft.State() == raft.Leader }
@@ -76,7 +93,8 @@ func (c *Consensus) Leader() (id, addr string) {
 }
 
 // Subscribe calls fn with every change of this server's leadership, in order, until
-// Shutdown. A leader that wants to read its own state first calls Barrier.
+// Shutdown; first with true if it leads already. A leader that wants to read its own
+// state first calls Barrier.
 func (c *Consensus) Subscribe(fn func(leads bool)) { c.leader.subscribe(fn) }
 
 // AppliedIndex is the last entry that this server's FSM was given.
@@ -99,23 +117,26 @@ func (c *Consensus) Stats() map[string]string { return c.raft.Stats() }
 
 // Shutdown stops this server's part. Another leader is elected if it led: call
 // TransferLeadership first to make that quick. When ctx ends it returns while the
-// rest stops behind it.
+// rest stops behind it. Not to be called by a subscriber, which it waits for.
 func (c *Consensus) Shutdown(ctx context.Context) error {
-	done := make(chan error, 1)
 	c.stop.Do(func() {
 		go func() { // ends when raft has; it owns what is closed here
-			err := c.raft.Shutdown().Error()
+			defer close(c.stopped)
+			c.gate.Lock()
+			c.closing = true
+			c.gate.Unlock()
+			c.open.Wait()
+			c.stopErr = c.raft.Shutdown().Error()
 			c.leader.close()
 			if c.closer != nil {
-				err = errors.Join(err, c.closer.Close())
+				c.stopErr = errors.Join(c.stopErr, c.closer.Close())
 			}
-			done <- err
 		}()
 	})
 	select {
-	case err := <-done:
-		if err != nil {
-			return fmt.Errorf("stop raft: %w", err)
+	case <-c.stopped:
+		if c.stopErr != nil {
+			return fmt.Errorf("stop raft: %w", c.stopErr)
 		}
 		return nil
 	case <-ctx.Done():
@@ -131,9 +152,16 @@ type watcher struct {
 	done sync.WaitGroup
 
 	mu    sync.Mutex
+	leads bool // as queued last
 	subs  []func(bool)
-	queue []bool
+	queue []call
 	wake  chan struct{} // holds one: the queue is not empty
+}
+
+// call is a change on its way to those who had subscribed by then.
+type call struct {
+	leads bool
+	to    []func(bool)
 }
 
 func newWatcher() *watcher {
@@ -146,7 +174,19 @@ func newWatcher() *watcher {
 func (w *watcher) subscribe(fn func(bool)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.subs = append(w.subs, fn)
+	if w.leads {
+		w.add(call{true, []func(bool){fn}})
+	}
+	w.subs = append(slices.Clone(w.subs), fn) // calls in the queue keep their own list
+}
+
+// add queues a call; w.mu is held.
+func (w *watcher) add(c call) {
+	w.queue = append(w.queue, c)
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
 }
 
 func (w *watcher) read() {
@@ -154,12 +194,9 @@ func (w *watcher) read() {
 		select {
 		case leads := <-w.in:
 			w.mu.Lock()
-			w.queue = append(w.queue, leads)
+			w.leads = leads
+			w.add(call{leads, w.subs})
 			w.mu.Unlock()
-			select {
-			case w.wake <- struct{}{}:
-			default:
-			}
 		case <-w.quit:
 			return
 		}
@@ -173,22 +210,22 @@ func (w *watcher) call() {
 		case <-w.quit:
 			return
 		}
-		for leads, fns, ok := w.next(); ok; leads, fns, ok = w.next() {
-			for _, fn := range fns {
-				fn(leads)
+		for c, ok := w.next(); ok; c, ok = w.next() {
+			for _, fn := range c.to {
+				fn(c.leads)
 			}
 		}
 	}
 }
 
-func (w *watcher) next() (leads bool, fns []func(bool), ok bool) {
+func (w *watcher) next() (c call, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.queue) == 0 {
-		return false, nil, false
+		return call{}, false
 	}
-	leads, w.queue = w.queue[0], w.queue[1:]
-	return leads, w.subs, true
+	c, w.queue = w.queue[0], w.queue[1:]
+	return c, true
 }
 
 // close ends both goroutines; a subscriber that is being called is waited for.

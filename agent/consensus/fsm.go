@@ -2,19 +2,28 @@ package consensus
 
 import (
 	"io"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 )
 
 // machine is the FSM as raft wants it; raft calls it from one goroutine.
-type machine struct{ fsm FSM }
+type machine struct {
+	fsm FSM
+	// members is the index of the last entry that changed the members: raft does not
+	// tell it otherwise.
+	members *atomic.Uint64
+}
 
 var _ raft.BatchingFSM = machine{}
 
 // Apply implements raft.FSM.
 func (m machine) Apply(l *raft.Log) any {
+	if l.Type == raft.LogConfiguration {
+		m.members.Store(l.Index)
+	}
 	if l.Type != raft.LogCommand {
-		return nil // changes of the configuration come in batches too
+		return nil
 	}
 	return m.fsm.Apply(l.Index, l.Data)
 }

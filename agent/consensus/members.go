@@ -39,7 +39,8 @@ func suffrage(voter bool) raft.ServerSuffrage {
 	return raft.Nonvoter
 }
 
-// Configuration are the members, and the index of the entry that said so.
+// Configuration are the members, and the index of the last entry that changed
+// them, as far as it was applied here.
 func (c *Consensus) Configuration() ([]Server, uint64, error) {
 	f := c.raft.GetConfiguration()
 	if err := f.Error(); err != nil {
@@ -52,28 +53,32 @@ func (c *Consensus) Configuration() ([]Server, uint64, error) {
 			ID: string(s.ID), Addr: string(s.Address), Voter: s.Suffrage == raft.Voter, Leader: string(s.ID) == leader,
 		})
 	}
-	return out, f.Index(), nil
+	return out, c.members.Load(), nil
 }
 
 // AddVoter adds a server, or changes its address. Leader only, as all changes of members.
 func (c *Consensus) AddVoter(ctx context.Context, id, addr string) error {
-	f := c.raft.AddVoter(raft.ServerID(id), raft.ServerAddress(addr), 0, timeout(ctx))
-	return c.member(ctx, "add server", id, f)
+	return c.member(ctx, "add server", id, func() raft.Future {
+		return c.raft.AddVoter(raft.ServerID(id), raft.ServerAddress(addr), 0, timeout(ctx))
+	})
 }
 
 // AddNonvoter adds a server that receives the log and has no vote.
 func (c *Consensus) AddNonvoter(ctx context.Context, id, addr string) error {
-	f := c.raft.AddNonvoter(raft.ServerID(id), raft.ServerAddress(addr), 0, timeout(ctx))
-	return c.member(ctx, "add server without vote", id, f)
+	return c.member(ctx, "add server without vote", id, func() raft.Future {
+		return c.raft.AddNonvoter(raft.ServerID(id), raft.ServerAddress(addr), 0, timeout(ctx))
+	})
 }
 
 // Remove removes a server. One that is no member is no error.
 func (c *Consensus) Remove(ctx context.Context, id string) error {
-	return c.member(ctx, "remove server", id, c.raft.RemoveServer(raft.ServerID(id), 0, timeout(ctx)))
+	return c.member(ctx, "remove server", id, func() raft.Future {
+		return c.raft.RemoveServer(raft.ServerID(id), 0, timeout(ctx))
+	})
 }
 
-func (c *Consensus) member(ctx context.Context, what, id string, f raft.Future) error {
-	if err := c.wait(ctx, f); err != nil {
+func (c *Consensus) member(ctx context.Context, what, id string, start func() raft.Future) error {
+	if err := c.do(ctx, start); err != nil {
 		return fmt.Errorf("%s %s: %w", what, id, err)
 	}
 	return nil
@@ -86,7 +91,7 @@ func (c *Consensus) TransferLeadership(ctx context.Context) error {
 		_, addr := c.Leader()
 		return fmt.Errorf("transfer leadership: %w", ErrNotLeader{addr})
 	}
-	if err := c.wait(ctx, c.raft.LeadershipTransfer()); err != nil {
+	if err := c.do(ctx, c.raft.LeadershipTransfer); err != nil {
 		return fmt.Errorf("transfer leadership: %w", err)
 	}
 	return nil
@@ -94,8 +99,10 @@ func (c *Consensus) TransferLeadership(ctx context.Context) error {
 
 // TransferLeadershipTo hands leadership to a certain server.
 func (c *Consensus) TransferLeadershipTo(ctx context.Context, id, addr string) error {
-	f := c.raft.LeadershipTransferToServer(raft.ServerID(id), raft.ServerAddress(addr))
-	if err := c.wait(ctx, f); err != nil {
+	err := c.do(ctx, func() raft.Future {
+		return c.raft.LeadershipTransferToServer(raft.ServerID(id), raft.ServerAddress(addr))
+	})
+	if err != nil {
 		return fmt.Errorf("transfer leadership to %s: %w", id, err)
 	}
 	return nil

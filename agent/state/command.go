@@ -163,8 +163,13 @@ type TransitionAllocs struct {
 type TransitionResult struct{ EvalIDs map[string]string }
 
 // ApplyPlans commits the leader's decisions. Each plan ends one or more
-// evaluations. Result: error or nil.
+// evaluations. Result: *PlanResult.
 type ApplyPlans struct{ Plans []Plan }
+
+// PlanResult answers ApplyPlans. Refused are the allocations that were not made,
+// because their job version is gone or their node is not ready any more; their
+// jobs are evaluated again.
+type PlanResult struct{ Refused []string }
 
 // Plan is a decision in compact form: the rows are made from it by every replica alike.
 type Plan struct {

@@ -16,8 +16,6 @@ const (
 	triggerAllocStop     = "alloc-stop"
 	triggerReconnect     = "reconnect"
 	triggerDeployment    = "deployment-watcher"
-	triggerQueuedAllocs  = "queued-allocs"
-	triggerPeriodicJob   = "periodic-job"
 )
 
 // newEval makes a pending evaluation of a job. Its ID follows from the log index
@@ -83,7 +81,7 @@ func (t *tx) putEval(before, after *api.Evaluation) {
 	}
 	key := JobKey{after.Namespace, after.JobID}
 	t.jobs[key] = struct{}{}
-	if after.QueuedAllocations != nil {
+	if after.Status == api.EvalStatusComplete || after.Status == api.EvalStatusBlocked {
 		t.queued[key] = after.QueuedAllocations
 	}
 	if after.Status == api.EvalStatusBlocked {

@@ -7,6 +7,7 @@ import (
 // applyPlans commits the leader's decisions. The order within a plan is fixed:
 // deployment, stops, updates, placements, evaluations.
 func applyPlans(t *tx, c *ApplyPlans) any {
+	result := &PlanResult{}
 	for i := range c.Plans {
 		p := &c.Plans[i]
 		if p.EvalID == "" {
@@ -18,12 +19,12 @@ func applyPlans(t *tx, c *ApplyPlans) any {
 			}
 			p.EvalID, p.Namespace, p.JobID = e.ID, e.Namespace, e.JobID // the strings that are kept anyway
 		}
-		t.applyPlan(p)
+		t.applyPlan(p, result)
 	}
-	return nil
+	return result
 }
 
-func (t *tx) applyPlan(p *Plan) {
+func (t *tx) applyPlan(p *Plan, result *PlanResult) {
 	job := t.Job(nil, p.Namespace, p.JobID)
 	if p.Deployment != nil && job != nil {
 		t.createDeployment(p, job)
@@ -46,20 +47,26 @@ func (t *tx) applyPlan(p *Plan) {
 		x.place(i)
 	}
 	t.countPlaced(x.placed)
-	t.endEvals(p, job, x.refused)
+	result.Refused = append(result.Refused, x.refused...)
+	t.endEvals(p, job, x.stale)
 }
 
 // endEvals stores the plan's evaluations as they are from now on, and makes a new
 // one where something happened that the plan could not know.
-func (t *tx) endEvals(p *Plan, job *api.Job, again bool) {
+func (t *tx) endEvals(p *Plan, job *api.Job, stale bool) {
 	complete, blocked := false, false
+	again := "" // the trigger of a new evaluation
+	if stale {
+		again = triggerNodeUpdate
+	}
 	for _, e := range p.Evals {
 		if e == nil || e.ID == "" {
 			continue
 		}
-		if known := t.Eval(nil, e.ID); known != nil && !evalOver(known) && evalOver(e) {
-			// The evaluation was touched after the snapshot that the plan was made from.
-			again = again || e.SnapshotIndex > 0 && known.ModifyIndex > e.SnapshotIndex
+		known := t.Eval(nil, e.ID)
+		if known != nil && known.Status == api.EvalStatusPending && e.Status != api.EvalStatusPending &&
+			e.SnapshotIndex > 0 && known.ModifyIndex > e.SnapshotIndex {
+			again = known.TriggeredBy // it was touched after the snapshot that the plan was made from
 		}
 		blocked = blocked || e.Status == api.EvalStatusBlocked
 		complete = complete || e.Status == api.EvalStatusComplete
@@ -71,9 +78,9 @@ func (t *tx) endEvals(p *Plan, job *api.Job, again bool) {
 			return e.Status == api.EvalStatusBlocked && e.ModifyIndex < t.index
 		})
 	}
-	if again && job != nil {
+	if again != "" && job != nil {
 		delete(t.evaluated, key) // what it names may just have ended
-		t.evaluate(job, triggerQueuedAllocs, nil)
+		t.evaluate(job, again, nil)
 	}
 }
 
@@ -115,7 +122,8 @@ type expander struct {
 	nodes    []*Node  // by position in the plan
 	versions map[uint64]*jobVersion
 	placed   map[string]*placedIn // by deployment
-	refused  bool                 // a node could not take what was placed on it
+	refused  []string             // allocations that were not made
+	stale    bool                 // what they rest on changed after the decision: decide again
 }
 
 func (x *expander) version(v uint64) *jobVersion {
@@ -144,19 +152,18 @@ func (v *jobVersion) group(name string) *api.TaskGroup {
 func (x *expander) place(n int) {
 	p := &x.plan.Placements[n]
 	v := x.version(p.JobVersion)
-	if v == nil || p.Node < 0 || p.Node >= len(x.nodes) {
-		return
-	}
-	g, node := v.group(p.Group), x.nodes[p.Node]
-	if g == nil {
-		return
-	}
-	if node == nil || node.Status != api.NodeStatusReady {
-		x.refused = true // it went down after the decision: decide again
-		return
-	}
 	id := AllocID(x.plan.EvalID, n)
 	if x.allocs.get(id) != nil {
+		return
+	}
+	var g *api.TaskGroup
+	var node *Node
+	if v != nil && p.Node >= 0 && p.Node < len(x.nodes) {
+		g, node = v.group(p.Group), x.nodes[p.Node]
+	}
+	if g == nil || node == nil || node.Status != api.NodeStatusReady {
+		x.refused = append(x.refused, id)
+		x.stale = x.stale || v == nil || g != nil // a group that was never there is no reason to try again
 		return
 	}
 	a := &Alloc{

@@ -44,7 +44,9 @@ func TestPlanReplaces(t *testing.T) {
 		},
 		Evals: []*api.Evaluation{l.ended(e.ID)},
 	}
-	l.must(&ApplyPlans{Plans: []Plan{p}})
+	if r := l.must(&ApplyPlans{Plans: []Plan{p}}).(*PlanResult); len(r.Refused) != 5 || r.Refused[0] != AllocID(e.ID, 1) {
+		t.Errorf("refused %v", r.Refused)
+	}
 	s := l.snap()
 	old, repl := s.Alloc(nil, ids[0]), s.Alloc(nil, AllocID(e.ID, 0))
 	if old.Client != "lost" || old.Desired != "stop" || old.Next != repl.ID || repl.Previous != old.ID || repl.Metric != nil {
@@ -53,7 +55,7 @@ func TestPlanReplaces(t *testing.T) {
 	if n := len(slices.Collect(s.AllocsByJob(nil, "default", "web"))); n != 3 {
 		t.Errorf("%d allocations, want 3", n)
 	}
-	if got := l.pending("web"); !slices.Equal(got, []string{"queued-allocs"}) {
+	if got := l.pending("web"); !slices.Equal(got, []string{"node-update"}) {
 		t.Errorf("placements on dead nodes have to be decided again; pending %v", got)
 	}
 	want := api.TaskGroupSummary{Starting: 2, Lost: 1}
@@ -70,7 +72,7 @@ func TestTriggerDuringDecisionIsNotLost(t *testing.T) {
 	plan := Plan{EvalID: e.ID, Namespace: "default", JobID: "web", Evals: []*api.Evaluation{l.ended(e.ID)}} // decided here
 	l.must(&UpdateAllocs{NodeID: node(1).ID, Updates: []AllocUpdate{report(ids[1], "failed", 1)}})          // then this happens
 	l.must(&ApplyPlans{Plans: []Plan{plan}})
-	if got := l.pending("web"); !slices.Equal(got, []string{"queued-allocs"}) {
+	if got := l.pending("web"); !slices.Equal(got, []string{"node-update"}) {
 		t.Errorf("the failure during the decision is lost: pending %v", got)
 	}
 	if got := l.snap().Eval(nil, e.ID).Status; got != "complete" {

@@ -92,15 +92,16 @@ func (t *tx) addCounts(s *api.JobSummary, job *api.Job) {
 		g.Failed, g.Lost, g.Unknown = g.Failed+d.Failed, g.Lost+d.Lost, g.Unknown+d.Unknown
 		s.Summary[group] = g
 	}
-	for group, n := range t.queued[JobKey{s.Namespace, s.JobID}] {
-		g := s.Summary[group]
-		g.Queued = n
-		s.Summary[group] = g
-	}
 	current := map[string]bool{}
 	for _, g := range job.TaskGroups {
 		current[*g.Name] = true
 		s.Summary[*g.Name] = s.Summary[*g.Name] // every group has its row
+	}
+	if queued, decided := t.queued[JobKey{s.Namespace, s.JobID}]; decided {
+		for group, g := range s.Summary {
+			g.Queued = queued[group]
+			s.Summary[group] = g
+		}
 	}
 	maps.DeleteFunc(s.Summary, func(group string, g api.TaskGroupSummary) bool {
 		g.Queued = 0 // nothing waits for a group that is gone
