@@ -172,9 +172,11 @@ func (w *world) applyPlacement(id string, p *Placement) {
 	}
 	w.enroll(a)
 	if prev, ok := w.cluster.Alloc(p.Previous); ok {
-		a.Reschedules = prev.Reschedules
+		if prev.JobVersion == p.JobVersion {
+			a.Reschedules = slices.Clone(prev.Reschedules)
+		}
 		if p.Reschedule != nil {
-			a.Reschedules = append(slices.Clone(prev.Reschedules), *p.Reschedule)
+			a.Reschedules = append(a.Reschedules, *p.Reschedule)
 		}
 		changed := *prev
 		changed.Next = id

@@ -126,6 +126,45 @@ func BenchmarkSettled(b *testing.B) {
 	}
 }
 
+// BenchmarkChange plans what 10,000 allocations on 10,000 nodes need when the job changes,
+// when a tenth of the nodes dies, and when one does.
+func BenchmarkChange(b *testing.B) {
+	c := benchCluster(10000, 0)
+	job := benchJob(10000, nil)
+	req := Request{Cluster: c, Job: job, Namespace: "default", JobID: "bench", Now: time.Unix(1, 0)}
+	applyBench(c, job, Schedule(req))
+	next := benchJob(10000, func(j *Job) { j.Version = 1; j.Groups[0].Spec = "b" })
+	updated := req
+	updated.Job, updated.Versions = next, func(uint64) *Job { return job }
+	run := func(name string, req Request, want int) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if p := Schedule(req); len(p.Placements) != want {
+					b.Fatalf("%d placed, want %d", len(p.Placements), want)
+				}
+			}
+			b.ReportMetric(float64(want*b.N)/b.Elapsed().Seconds(), "placements/s")
+		})
+	}
+	run("destructive", updated, 10000)
+	for _, lost := range []int{1, 1000} {
+		n, on := 0, map[string]bool{}
+		for _, a := range c.AllocsOfJob("default", "bench") {
+			if on[a.NodeID] || len(on) < lost {
+				on[a.NodeID] = true
+				n++
+			}
+		}
+		for id := range on {
+			node, _ := c.Node(id)
+			down := *node
+			down.Status = NodeDown
+			c.UpsertNode(down)
+		}
+		run(fmt.Sprintf("lost-nodes=%d", lost), req, n)
+	}
+}
+
 // BenchmarkApply adds and removes an allocation.
 func BenchmarkApply(b *testing.B) {
 	c := benchCluster(1000, 10)

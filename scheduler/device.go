@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,6 +16,14 @@ func devicesExist(n *Node, asks []DeviceAsk) bool {
 	return !slices.ContainsFunc(asks, func(ask DeviceAsk) bool {
 		return !slices.ContainsFunc(n.Devices, func(d Device) bool { return ask.matches(&d) && len(d.IDs) >= ask.Count })
 	})
+}
+
+func deviceNames(asks []DeviceAsk) string {
+	names := make([]string, len(asks))
+	for i, ask := range asks {
+		names[i] = strconv.Itoa(ask.Count) + " " + ask.Name
+	}
+	return strings.Join(names, ", ")
 }
 
 // pickDevices gives every ask its instances, by "vendor/type/name"; false when there are

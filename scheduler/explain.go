@@ -79,12 +79,7 @@ func (s *search) breaks(p *pass, ord int32) {
 	broken := p.filter.failures(p.c.slots[ord].node)
 	var parts []string
 	for _, k := range broken {
-		ch := &p.filter.checks[k]
-		if ch.con != nil {
-			parts = append(parts, "remove constraint "+ch.reason)
-		} else {
-			parts = append(parts, "provide what is "+ch.reason)
-		}
+		parts = append(parts, p.filter.checks[k].fix)
 	}
 	rule := strings.Join(parts, " and ")
 	if s.rule == "" || len(broken) < s.rules || len(broken) == s.rules && rule < s.rule {

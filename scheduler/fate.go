@@ -46,6 +46,9 @@ func (p *groupPlan) fateOf(it *item) fate {
 		return over
 	case nodeGone(it.node):
 		return p.fateOfUnreachable(it)
+	case a.Client == Unknown && p.successor(a.ID) != nil:
+		p.up.Ignore++ // its node is back, and will tell what it runs: then reconnect decides
+		return over
 	case a.Migrate:
 		return migrating
 	case a.Reschedule && a.Health == Unhealthy:
@@ -87,7 +90,7 @@ func (p *groupPlan) fateOfFailed(it *item, limited bool) fate {
 		p.delays[a.ID] = delay
 		return failing
 	}
-	if a.FollowupEval == "" {
+	if !p.d.followed(a, at) {
 		p.d.note(it, "", "will be rescheduled after "+delay.String())
 		p.d.wait(it, at, triggerReschedule)
 	}
@@ -114,7 +117,7 @@ func (p *groupPlan) fateOfUnreachable(it *item) fate {
 		if !now.Before(a.UnknownAt.Add(grace)) {
 			return lost
 		}
-		if a.FollowupEval == "" {
+		if !p.d.followed(a, a.UnknownAt.Add(grace)) {
 			p.d.note(it, "", "is unreachable until "+grace.String()+" have passed")
 			p.d.wait(it, a.UnknownAt.Add(grace), triggerDisconnect)
 		}

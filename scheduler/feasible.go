@@ -21,6 +21,7 @@ type filter struct {
 // check is one rule with the words that explain it.
 type check struct {
 	reason string
+	fix    string           // the smallest change that would satisfy it
 	con    *compiled        // either a constraint
 	test   func(*Node) bool // or a rule of another kind
 }
@@ -38,7 +39,7 @@ func newFilter(c *Cluster, job *Job, group *Group, index int) *filter {
 	for _, list := range [][]Constraint{job.Constraints, group.Constraints} {
 		for _, con := range list {
 			if con.Operand != distinctHosts && con.Operand != distinctProperty {
-				f.add(check{reason: con.text(), con: compile(con)})
+				f.add(check{reason: con.text(), fix: "remove constraint " + con.text(), con: compile(con)})
 			}
 		}
 	}
@@ -57,35 +58,50 @@ func (f *filter) add(ch check) {
 func (f *filter) addResources() {
 	g := f.group
 	if len(g.Drivers) > 0 {
-		f.add(check{reason: "missing drivers", test: func(n *Node) bool {
+		f.add(check{reason: "missing drivers", fix: "provide driver " + strings.Join(g.Drivers, ", "), test: func(n *Node) bool {
 			return !slices.ContainsFunc(g.Drivers, func(d string) bool { return !n.Drivers[d] })
 		}})
 	}
 	if len(g.Volumes) > 0 {
-		f.add(check{reason: "missing compatible host volumes", test: func(n *Node) bool {
+		f.add(check{reason: "missing compatible host volumes", fix: "provide host volume " + f.volumeNames(), test: func(n *Node) bool {
 			return !slices.ContainsFunc(g.Volumes, func(v VolumeAsk) bool { return !f.hasVolume(n, v) })
 		}})
 	}
 	for _, p := range g.Ports {
 		if !defaultNetwork(p.HostNetwork) {
-			f.add(check{reason: `missing host network "` + p.HostNetwork + `" for port "` + p.Label + `"`, test: func(n *Node) bool {
+			f.add(check{reason: `missing host network "` + p.HostNetwork + `" for port "` + p.Label + `"`, fix: "provide host network " + p.HostNetwork, test: func(n *Node) bool {
 				_, ok := n.HostNetworks[p.HostNetwork]
 				return ok
 			}})
 		}
 	}
 	if len(g.Devices) > 0 {
-		f.add(check{reason: "missing devices", test: func(n *Node) bool { return devicesExist(n, g.Devices) }})
+		f.add(check{reason: "missing devices", fix: "provide device " + deviceNames(g.Devices), test: func(n *Node) bool { return devicesExist(n, g.Devices) }})
 	}
 }
 
 func (f *filter) hasVolume(n *Node, ask VolumeAsk) bool {
-	source := ask.Source
-	if ask.PerAlloc && f.index >= 0 {
-		source += "[" + strconv.Itoa(f.index) + "]"
-	}
-	v, ok := n.HostVolumes[source]
+	v, ok := n.HostVolumes[f.volumeName(ask)]
 	return ok && (ask.ReadOnly || !v.ReadOnly)
+}
+
+// volumeName is the name that a node must offer; one per allocation carries its index.
+func (f *filter) volumeName(ask VolumeAsk) string {
+	if ask.PerAlloc && f.index >= 0 {
+		return ask.Source + "[" + strconv.Itoa(f.index) + "]"
+	}
+	return ask.Source
+}
+
+func (f *filter) volumeNames() string {
+	names := make([]string, len(f.group.Volumes))
+	for i, ask := range f.group.Volumes {
+		names[i] = f.volumeName(ask)
+		if !ask.ReadOnly {
+			names[i] += " (writable)"
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // perIndex reports whether the answer depends on the index of the allocation.

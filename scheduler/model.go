@@ -33,9 +33,9 @@ const (
 type Resources struct {
 	CPU       int64 // MHz
 	Memory    int64 // MB
-	MemoryMax int64 // MB; 0 = Memory
+	MemoryMax int64 // MB; 0 = Memory; does not count for placement
 	Disk      int64 // MB
-	Cores     int   // whole cores, pinned
+	Cores     int   // whole cores, pinned; their MHz are not in CPU, the Cluster adds them
 }
 
 // Node is a machine that runs an agent with a client.
@@ -109,6 +109,7 @@ type Group struct {
 	Reschedule  Reschedule
 	Update      *Update // nil: no rolling update (batch, or max_parallel 0)
 	MigrateMax  int     // migrate.max_parallel
+	Sticky      bool    // ephemeral_disk.sticky: a new version prefers the node of the old
 	Disconnect  Disconnect
 
 	// Spec is a digest of every field whose change needs a new allocation: two
@@ -269,7 +270,8 @@ type Alloc struct {
 	Reschedules []RescheduleEvent
 	Previous    string // ID of the allocation that it replaced
 	Next        string // ID of its replacement: it is not replaced again
-	// FollowupEval names the evaluation that will replace it later, if any.
+	// FollowupEval names the evaluation that will replace it later, if any. Request.Waiting
+	// tells whether that is still pending.
 	FollowupEval string
 }
 

@@ -40,7 +40,10 @@ func (p *pass) place(w *want) bool {
 		w.previous.stopped = true
 		p.move(freed, -1)
 	}
-	ord, norm, ok := p.choose(w.avoid)
+	ord, norm, ok := p.keepHome(w)
+	if !ok {
+		ord, norm, ok = p.choose(w.avoid)
+	}
 	var victims []*record
 	if !ok {
 		ord, victims, ok = p.preempt()
@@ -56,6 +59,20 @@ func (p *pass) place(w *want) bool {
 	}
 	p.commit(w, ord, norm, victims)
 	return true
+}
+
+// keepHome returns the node of the predecessor if the group's disk is sticky and the node
+// will do.
+func (p *pass) keepHome(w *want) (ord int32, norm float64, ok bool) {
+	if !p.group.Sticky || w.previous == nil || w.event != nil {
+		return 0, 0, false
+	}
+	ord = w.previous.rec.ord
+	if p.judge(ord).kind != candidateNode {
+		return 0, 0, false
+	}
+	c, parts := p.candidate(ord)
+	return ord, normalise(c.sum, parts, p.buckets[p.bucketOf(ord)].boost), true
 }
 
 // move counts by more allocations on a node and ranks it again. A node that takes no new

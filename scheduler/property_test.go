@@ -56,7 +56,10 @@ func drawJob(t *rapid.T, version int, kind string) []string {
 	}
 	for _, name := range []string{"g", "h"}[:rapid.IntRange(1, 2).Draw(t, "groups")] {
 		update := pick("update", "", "max-parallel=1", "max-parallel=2 canary=1")
-		if kind != "service" {
+		switch kind {
+		case "system":
+			update = pick("update of system", "", "max-parallel=1", "max-parallel=2 canary=50")
+		case "batch", "sysbatch":
 			update = ""
 		}
 		lines = append(lines, fmt.Sprintf("group %s count=%d cpu=%s memory=100 spec=%s %s %s %s", name,
@@ -100,6 +103,9 @@ func TestHistories(t *testing.T) {
 		w := newWorld()
 		for _, l := range slices.Concat(s.nodes, s.job, s.others) {
 			step(t, w, l)
+		}
+		if rapid.Bool().Draw(t, "preempt") {
+			step(t, w, "settings preempt-service preempt-system preempt-batch")
 		}
 		version := 0
 		for range rapid.IntRange(1, 8).Draw(t, "steps") {
@@ -204,7 +210,11 @@ func decide(t *rapid.T, w *world) {
 func snapshot(c *Cluster) string {
 	var b strings.Builder
 	for i := range c.loads {
-		fmt.Fprintln(&b, c.slots[i].id, c.loads[i], c.slots[i].ports, len(c.slots[i].live), c.slots[i].cores)
+		cores := c.slots[i].cores
+		for len(cores) > 0 && cores[len(cores)-1] == 0 {
+			cores = cores[:len(cores)-1]
+		}
+		fmt.Fprintln(&b, c.slots[i].id, c.loads[i], c.slots[i].ports, len(c.slots[i].live), cores)
 	}
 	return b.String()
 }

@@ -117,6 +117,9 @@ func (p *pass) compileAffinities() {
 	total := 0.0
 	for _, list := range [][]Affinity{p.job.Affinities, p.group.Affinities} {
 		for _, a := range list {
+			if a.Weight == 0 {
+				continue
+			}
 			con := compile(Constraint{a.LTarget, a.Operand, a.RTarget})
 			p.affinities = append(p.affinities, affinity{con, float64(a.Weight)})
 			p.nodeLiked = p.nodeLiked || con.unique

@@ -245,16 +245,10 @@ func (p *groupPlan) fill() {
 	if free <= 0 {
 		return
 	}
-	taken := make(map[int]bool, len(p.slots))
-	for _, it := range p.slots {
-		taken[it.a.Index] = true
-	}
+	names := p.names()
 	before := p.orphans()
-	for index := 0; free > 0; index++ {
-		if taken[index] {
-			continue
-		}
-		free--
+	for ; free > 0; free-- {
+		index := names.take()
 		w := want{index: index, job: p.d.job, group: p.g, previous: before[index]}
 		if w.previous != nil {
 			w.job, w.group = p.versionFor(w.previous)
@@ -304,16 +298,51 @@ func (p *groupPlan) orphans() map[int]*item {
 	return out
 }
 
-// update plans the stale slots that the rollout allows now, by index.
+// update plans the stale slots that the rollout allows now, by index. A successor has the
+// name of its predecessor, unless a promoted canary has that already.
 func (p *groupPlan) update() {
 	n := min(p.limit(), len(p.stale))
 	slices.SortStableFunc(p.stale, func(a, b *item) int { return a.a.Index - b.a.Index })
+	names := p.names()
 	for _, it := range p.stale[:n] {
+		index := it.a.Index
+		if names.held[index] > 1 && p.d.job.Type == Service {
+			names.held[index]--
+			index = names.take()
+		}
 		p.wants = append(p.wants, want{
-			index: it.a.Index, job: p.d.job, group: p.g, previous: it,
+			index: index, job: p.d.job, group: p.g, previous: it,
 			release: fmt.Sprintf("replaced by version %d", p.d.job.Version),
 		})
 	}
 	p.up.DestructiveUpdate += uint64(n)
 	p.up.Ignore += uint64(len(p.stale) - n)
+}
+
+// indexes gives out the lowest index that nobody has.
+type indexes struct {
+	held map[int]int // by index: how many have it
+	next int
+}
+
+// names returns the indexes that slots and wants have.
+func (p *groupPlan) names() *indexes {
+	x := &indexes{held: make(map[int]int, len(p.slots))}
+	for _, it := range p.slots {
+		x.held[it.a.Index]++
+	}
+	for i := range p.wants {
+		if w := &p.wants[i]; w.previous == nil || x.held[w.index] == 0 {
+			x.held[w.index]++
+		}
+	}
+	return x
+}
+
+func (x *indexes) take() int {
+	for x.held[x.next] > 0 {
+		x.next++
+	}
+	x.held[x.next]++
+	return x.next
 }

@@ -74,6 +74,15 @@ func failedAt(a *Alloc, now time.Time) time.Time {
 // due reports whether an attempt planned for at is made now.
 func due(at, now time.Time) bool { return !at.After(now.Add(lookAhead)) }
 
+// followed reports whether a follow-up that comes by then is on its way already.
+func (d *decision) followed(a *Alloc, by time.Time) bool {
+	if a.FollowupEval == "" || d.req.Waiting == nil {
+		return a.FollowupEval != ""
+	}
+	at, pending := d.req.Waiting(a.FollowupEval)
+	return pending && !at.After(by.Add(lookAhead))
+}
+
 // later collects allocations that wait for a follow-up.
 type later struct {
 	at      time.Time

@@ -89,28 +89,25 @@ func (p *groupPlan) steer() {
 // that they are to replace.
 func (p *groupPlan) placeCanaries() {
 	n := p.wanted - len(p.canaries)
-	taken := map[int]bool{}
+	names := &indexes{held: map[int]int{}}
 	for _, it := range p.canaries {
-		taken[it.a.Index] = true
+		names.held[it.a.Index]++
 	}
-	index := func() int {
-		for _, it := range p.stale {
-			if !taken[it.a.Index] {
-				return it.a.Index
-			}
+	for _, it := range p.stale {
+		if n > 0 && names.held[it.a.Index] == 0 {
+			n--
+			p.wantCanary(it.a.Index)
+			names.held[it.a.Index]++
 		}
-		i := 0
-		for taken[i] {
-			i++
-		}
-		return i
 	}
-	for range max(0, n) {
-		i := index()
-		taken[i] = true
-		p.wants = append(p.wants, want{index: i, job: p.d.job, group: p.g, canary: true})
-		p.up.Canary++
+	for ; n > 0; n-- {
+		p.wantCanary(names.take())
 	}
+}
+
+func (p *groupPlan) wantCanary(index int) {
+	p.wants = append(p.wants, want{index: index, job: p.d.job, group: p.g, canary: true})
+	p.up.Canary++
 }
 
 // limit is how many allocations may be replaced by the new version now: max_parallel less

@@ -3,11 +3,13 @@ package scheduler
 // scratch is working space that decisions reuse, so that one costs no allocation per
 // node. Between decisions everything in it is zero or meaningless.
 type scratch struct {
-	onJob   tally    // allocations of the job by node, as the plan leaves them
-	onGroup tally    // the same for the group of the current pass
-	gen     []uint32 // by node: candidates of an older generation are stale
-	bucket  []int32  // by node: 1 + its bucket in the current pass, 0 unknown
-	entries []candidate
+	onJob   tally       // allocations of the job by node, as the plan leaves them
+	onGroup tally       // the same for the group of the current pass
+	gen     []uint32    // by node: candidates of an older generation are stale
+	bucket  []int32     // by node: 1 + its bucket in the current pass, 0 unknown
+	entries []candidate // of the only bucket; with several, on their way to them
+	heapOf  []int32     // by entry: bucket * maxParts + heap
+	slab    []candidate // where the heaps of several buckets lie
 }
 
 // tally counts by node ordinal and remembers what it touched.

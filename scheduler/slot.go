@@ -115,10 +115,10 @@ const maxCores = 1 << 14
 
 // pickCores returns the n lowest cores that nobody holds, nil when there are fewer.
 func (s *slot) pickCores(n int) []int {
-	if n == 0 {
+	if n <= 0 {
 		return nil
 	}
-	out := make([]int, 0, n)
+	var out []int
 	for core := 0; core < s.node.Capacity.Cores && len(out) < n; core++ {
 		if core >= len(s.cores) || s.cores[core] == 0 {
 			out = append(out, core)

@@ -66,6 +66,7 @@ func (p *pass) survey(rank bool) *Metric {
 		}
 	}
 	if rank {
+		p.distribute()
 		for b := range p.buckets {
 			for h := range p.buckets[b].heaps {
 				p.buckets[b].heaps[h].heapify()
@@ -84,8 +85,40 @@ func (p *pass) enter(ord int32, kind outcomeKind) {
 	}
 	b := p.bucketOf(ord)
 	cand, parts := p.candidate(ord)
-	h := &p.buckets[b].heaps[parts-1]
-	*h = append(*h, cand)
+	if len(p.dims) == 0 {
+		h := &p.buckets[b].heaps[parts-1]
+		*h = append(*h, cand)
+		return
+	}
+	s := &p.c.scratch
+	s.entries = append(s.entries, cand)
+	s.heapOf = append(s.heapOf, b*maxParts+int32(parts-1))
+}
+
+// distribute moves the candidates that enter collected into their heaps, which share one
+// piece of memory.
+func (p *pass) distribute() {
+	if len(p.dims) == 0 {
+		return
+	}
+	s := &p.c.scratch
+	sizes := make([]int, len(p.buckets)*maxParts)
+	for _, h := range s.heapOf {
+		sizes[h]++
+	}
+	if cap(s.slab) < len(s.entries) {
+		s.slab = make([]candidate, len(s.entries)+len(s.entries)/4)
+	}
+	at := 0
+	for h, n := range sizes {
+		p.buckets[h/maxParts].heaps[h%maxParts] = s.slab[at : at : at+n]
+		at += n
+	}
+	for i, h := range s.heapOf {
+		heap := &p.buckets[h/maxParts].heaps[h%maxParts]
+		*heap = append(*heap, s.entries[i])
+	}
+	s.entries, s.heapOf = s.entries[:0], s.heapOf[:0]
 }
 
 // rateBuckets gives all buckets their first spread score and best candidate.

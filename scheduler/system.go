@@ -1,6 +1,9 @@
 package scheduler
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A system job has one allocation of each group on every node that may run it, a sysbatch
 // job one until it has succeeded there. Nothing is ranked: every node is asked.
@@ -33,6 +36,7 @@ func (d *decision) reconcileSystem(g *Group) *systemPlan {
 		occupied:  map[int32]bool{},
 	}
 	p.pass = &pass{d: d, c: d.c, job: d.job, group: g, filter: newFilter(d.c, d.job, g, 0), seed: hashString(d.job.ID + "\x00" + g.Name)}
+	p.pass.dims = slices.DeleteFunc(newDimensions(d.job, g), func(dim *dimension) bool { return dim.limit == 0 })
 	p.counts = newCounts(p.pass)
 	for i := range p.items {
 		p.decide(&p.items[i])
@@ -182,6 +186,8 @@ func (p *systemPlan) placeSystemCanaries() {
 // place puts every want on its node, evicting where that is allowed.
 func (p *systemPlan) place() {
 	p.pass.metric = p.counts.metric()
+	p.pass.items = p.items
+	p.pass.countExisting()
 	for i := range p.wants {
 		w := &p.wants[i]
 		if w.previous != nil {
@@ -203,23 +209,50 @@ func (p *systemPlan) placeOne(w *want) {
 	if held {
 		c.release(w.on, usageOf(w.previous.a))
 		w.previous.stopped = true
+		p.countProperties(w.on, -1)
 	}
-	short := c.shortOf(w.on, p.g)
-	if short == fits {
-		p.pass.commit(w, w.on, 0, nil)
-		return
-	}
-	if p.d.mayPreempt() {
+	o := p.obstacle(w.on)
+	var victims []*record
+	if o.kind == exhaustedNode && p.d.mayPreempt() {
 		if e, ok := p.pass.evictionOn(w.on); ok {
-			p.pass.commit(w, w.on, 0, e.victims)
-			return
+			o.kind, victims = candidateNode, e.victims
 		}
+	}
+	if o.kind == candidateNode {
+		p.pass.commit(w, w.on, 0, victims)
+		p.countProperties(w.on, 1)
+		return
 	}
 	if held {
 		w.previous.stopped = false
 		c.take(w.on, usageOf(w.previous.a))
+		p.countProperties(w.on, 1)
 	}
-	p.counts.count(outcome{exhaustedNode, int32(short)}, c.loads[w.on].class)
-	p.counts.evaluated--
-	p.d.plan.Queued[p.g.Name]++
+	p.counts.count(o, c.loads[w.on].class)
+	p.counts.evaluated-- // it was counted as a candidate
+	if o.kind == exhaustedNode {
+		p.d.plan.Queued[p.g.Name]++
+	} else if w.previous == nil {
+		p.up.Place--
+	}
+}
+
+// obstacle says what keeps the group off a node that passes every rule about nodes. A
+// distinct property that is used up is no failure: the node is not one of the job's.
+func (p *systemPlan) obstacle(ord int32) outcome {
+	for i, dim := range p.pass.dims {
+		if dim.full(dim.value(p.d.c.slots[ord].node)) {
+			return outcome{filteredValue, int32(i)}
+		}
+	}
+	if s := p.d.c.shortOf(ord, p.g); s != fits {
+		return outcome{exhaustedNode, int32(s)}
+	}
+	return outcome{kind: candidateNode}
+}
+
+func (p *systemPlan) countProperties(ord, by int32) {
+	for _, dim := range p.pass.dims {
+		dim.used[dim.value(p.d.c.slots[ord].node)] += by
+	}
 }

@@ -339,6 +339,8 @@ func setGroup(g *Group, opt string) {
 		g.Reschedule.MaxDelay = duration(v)
 	case "function":
 		g.Reschedule.Function = v
+	case "sticky":
+		g.Sticky = true
 	case "unlimited":
 		g.Reschedule.Unlimited = true
 	case "lost-after":

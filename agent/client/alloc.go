@@ -41,6 +41,7 @@ type alloc struct {
 	log    hclog.Logger
 	dir    allocDir
 	inbox  chan func()
+	quit   chan struct{} // closed when run takes nothing out of the inbox any more
 	done   chan struct{} // closed when run has returned
 	ctx    context.Context
 	wg     sync.WaitGroup // the driver's operations beside run
@@ -72,7 +73,7 @@ func newAlloc(h *shared, want *nodeapi.Alloc, job *api.Job, confirmed bool) (*al
 	a := &alloc{
 		id: want.ID, shared: h, log: h.log.With("alloc", want.ID, "job", want.JobID),
 		dir:   allocDir(h.allocDir + "/" + want.ID),
-		inbox: make(chan func()), done: make(chan struct{}),
+		inbox: make(chan func()), quit: make(chan struct{}), done: make(chan struct{}),
 		confirmed: confirmed,
 	}
 	if err := a.specify(want, job); err != nil {
@@ -146,6 +147,7 @@ func (a *alloc) start(ctx context.Context, first func()) {
 func (a *alloc) run(ctx context.Context, cancel context.CancelFunc, first func()) {
 	defer close(a.done)
 	defer a.wg.Wait()
+	defer close(a.quit)
 	defer cancel()
 	first()
 	timer := time.NewTimer(0)
@@ -173,7 +175,7 @@ func (a *alloc) run(ctx context.Context, cancel context.CancelFunc, first func()
 func (a *alloc) send(f func()) {
 	select {
 	case a.inbox <- f:
-	case <-a.ctx.Done():
+	case <-a.quit:
 	}
 }
 
@@ -186,7 +188,7 @@ func (a *alloc) call(f func() error) error {
 	select {
 	case a.inbox <- func() { answer <- f() }:
 		return <-answer
-	case <-a.done:
+	case <-a.quit:
 		return errAllocEnded
 	}
 }

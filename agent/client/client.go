@@ -211,6 +211,10 @@ func (c *Client) Node() *api.Node {
 // runs once.
 func (c *Client) Run(ctx context.Context) error {
 	c.mu.Lock()
+	if c.running {
+		c.mu.Unlock()
+		return errors.New("run client: it has run, or was shut down, before")
+	}
 	c.running = true
 	restored := c.restored
 	c.restored = nil

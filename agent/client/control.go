@@ -33,8 +33,15 @@ const (
 // when Run has. ctx bounds how long stopping the tasks may take; Run is ended then
 // all the same.
 func (c *Client) Shutdown(ctx context.Context, mode ShutdownMode) error {
+	c.mu.Lock()
+	running := c.running
+	if !running {
+		c.running = true // Run must not begin any more
+		clear(c.allocs)
+	}
+	c.mu.Unlock()
 	var errs []error
-	if mode == StopTasks {
+	if mode == StopTasks && running {
 		errs = append(errs, c.stopAll(ctx))
 	}
 	bye, cancel := context.WithTimeout(ctx, goodbyeLimit)
@@ -44,12 +51,10 @@ func (c *Client) Shutdown(ctx context.Context, mode ShutdownMode) error {
 		c.log.Warn("no server heard the goodbye", "err", err)
 	}
 	c.leave.Do(func() { close(c.leaving) })
-	c.mu.Lock()
-	running := c.running
-	c.mu.Unlock()
-	if running {
-		<-c.stopped
+	if !running {
+		return c.journal.close()
 	}
+	<-c.stopped
 	return errors.Join(errs...)
 }
 

@@ -38,13 +38,14 @@ type fakeServers struct {
 	nodes    []*api.Node
 	goodbyes []nodeapi.GoodbyeRequest
 	sentJobs int
+	heard    chan struct{} // closed by the next report
 }
 
 func newFakeServers() *fakeServers {
 	return &fakeServers{
 		index: 1, allocs: map[string]*nodeapi.Alloc{}, changed: map[string]uint64{},
 		jobs: map[nodeapi.JobRef]*api.Job{}, change: make(chan struct{}),
-		statuses: map[string]nodeapi.AllocStatus{}, history: map[string][]string{},
+		statuses: map[string]nodeapi.AllocStatus{}, history: map[string][]string{}, heard: make(chan struct{}),
 	}
 }
 
@@ -121,6 +122,8 @@ func (f *fakeServers) Status(_ context.Context, req nodeapi.StatusRequest) (*nod
 		return nil, err
 	}
 	f.reports++
+	close(f.heard)
+	f.heard = make(chan struct{})
 	for _, s := range req.Allocs {
 		f.statuses[s.ID] = s
 		f.history[s.ID] = append(f.history[s.ID], s.ClientStatus)

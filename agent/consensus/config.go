@@ -86,7 +86,7 @@ func Default() Config {
 		HeartbeatTimeout:  350 * time.Millisecond,
 		ElectionTimeout:   350 * time.Millisecond,
 		LeaderLease:       300 * time.Millisecond,
-		CommitTimeout:     50 * time.Millisecond,
+		CommitTimeout:     25 * time.Millisecond,
 		SnapshotInterval:  2 * time.Minute,
 		SnapshotThreshold: 8192,
 		TrailingLogs:      10240,

@@ -21,7 +21,11 @@ func raisePlan(p *scheduler.Plan, eval *api.Evaluation, job *scheduler.Job, depl
 	for _, pl := range p.Placements {
 		p := raisePlacement(&out, pl, nodes, metrics, deploymentOf(pl, job, deployment))
 		if prev, ok := cluster.Alloc(pl.Previous); ok {
-			p.Reschedule = raiseReschedules(prev.Reschedules, pl.Reschedule)
+			past := prev.Reschedules
+			if prev.JobVersion != pl.JobVersion { // a new version starts with a clean slate
+				past = nil
+			}
+			p.Reschedule = raiseReschedules(past, pl.Reschedule)
 		}
 		out.Placements = append(out.Placements, p)
 	}

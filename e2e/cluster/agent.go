@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -242,26 +243,37 @@ func (a *Agent) dumpLog() {
 	a.c.T.Logf("--- %s\n%s", a.Name, strings.Join(lines, "\n"))
 }
 
-// freePorts asks the kernel for TCP ports that are also free for UDP.
+// freePorts finds ports that are free for TCP and UDP, below those that the
+// kernel gives to outgoing connections and that agents give to tasks.
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var out []int
 	for len(out) < n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port := firstPort + int(nextPort.Add(1))%(lastPort-firstPort)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		defer l.Close()
-		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
 		u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
 		}
-		defer u.Close()
+		u.Close()
 		out = append(out, port)
 	}
 	return out
 }
+
+const firstPort, lastPort = 10_000, 19_000
+
+// nextPort starts elsewhere in every process, so that test runs side by side
+// rarely want the same.
+var nextPort = func() *atomic.Int64 {
+	var n atomic.Int64
+	n.Store(int64(os.Getpid()*97) % (lastPort - firstPort))
+	return &n
+}()
 
 // TaskPIDs are the main processes of the tasks on the agent's host, sorted: the
 // children of supervisors.
