@@ -404,10 +404,14 @@ func (s *sim) check(job string, n int) error {
 		if status[a.NodeID] != api.NodeStatusReady {
 			return fmt.Errorf("%s is said to run on a node that is %s", a.Name, status[a.NodeID])
 		}
-		if names[a.Name] {
-			return fmt.Errorf("%s runs twice", a.Name)
+		name := a.Name
+		if a.JobType == api.JobTypeSystem {
+			name += " on " + a.NodeID // once on every node
 		}
-		names[a.Name] = true
+		if names[name] {
+			return fmt.Errorf("%s runs twice", name)
+		}
+		names[name] = true
 	}
 	if len(names) != n {
 		return fmt.Errorf("%d run", len(names))

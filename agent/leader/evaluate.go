@@ -294,6 +294,7 @@ func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluat
 		more = append(more, next)
 		link(out, f.Allocs, next.ID)
 	}
+	more = append(more, e.evicted(p, main, now)...)
 	out.Evals = append(out.Evals, &done)
 	for _, ev := range evals {
 		if ev != main {
@@ -304,6 +305,24 @@ func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluat
 		}
 	}
 	out.Evals = append(out.Evals, more...)
+}
+
+// evicted makes an evaluation for every other job that lost an allocation to this
+// decision: it looks for another place.
+func (e *evaluator) evicted(p *scheduler.Plan, main *api.Evaluation, now time.Time) []*api.Evaluation {
+	var out []*api.Evaluation
+	seen := map[state.JobKey]bool{{Namespace: main.Namespace, ID: main.JobID}: true}
+	for _, s := range p.Stops {
+		a, ok := e.cluster.Alloc(s.ID)
+		if !ok || s.Desired != scheduler.Evict || seen[state.JobKey{Namespace: a.Namespace, ID: a.Job}] {
+			continue
+		}
+		seen[state.JobKey{Namespace: a.Namespace, ID: a.Job}] = true
+		ev := follow(main, "preemption", now)
+		ev.Status, ev.Namespace, ev.JobID, ev.Type, ev.Priority = api.EvalStatusPending, a.Namespace, a.Job, string(a.JobType), a.Priority
+		out = append(out, ev)
+	}
+	return out
 }
 
 const triggerQueued = "queued-allocs"

@@ -411,12 +411,8 @@ func lowerAlloc(a *state.Alloc, job *scheduler.Job) *scheduler.Alloc {
 	if a.Client == api.AllocClientStatusUnknown {
 		out.UnknownAt = time.Unix(0, a.ModifyTime)
 	}
-	if a.Reschedule != nil {
-		for _, e := range a.Reschedule.Events {
-			out.Reschedules = append(out.Reschedules, scheduler.RescheduleEvent{
-				At: time.Unix(0, e.RescheduleTime), PrevID: e.PrevAllocID, PrevNode: e.PrevNodeID,
-			})
-		}
+	for _, e := range a.Reschedule {
+		out.Reschedules = append(out.Reschedules, scheduler.RescheduleEvent{At: time.Unix(0, e.At), PrevID: e.PrevAlloc, PrevNode: e.PrevNode, Delay: e.Delay})
 	}
 	return out
 }

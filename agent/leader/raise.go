@@ -85,16 +85,13 @@ const keepReschedules = 20
 
 // raiseReschedules is the history that a replacement inherits, and what is added
 // to it when the replacement counts as a reschedule.
-func raiseReschedules(past []scheduler.RescheduleEvent, next *scheduler.RescheduleEvent) *api.RescheduleTracker {
+func raiseReschedules(past []scheduler.RescheduleEvent, next *scheduler.RescheduleEvent) []state.Attempt {
 	if next != nil {
 		past = append(past[:len(past):len(past)], *next)
 	}
-	if len(past) == 0 {
-		return nil
-	}
-	out := &api.RescheduleTracker{}
+	var out []state.Attempt
 	for _, e := range past[max(0, len(past)-keepReschedules):] {
-		out.Events = append(out.Events, &api.RescheduleEvent{RescheduleTime: e.At.UnixNano(), PrevAllocID: e.PrevID, PrevNodeID: e.PrevNode})
+		out = append(out, state.Attempt{At: e.At.UnixNano(), PrevAlloc: e.PrevID, PrevNode: e.PrevNode, Delay: e.Delay})
 	}
 	return out
 }

@@ -122,7 +122,7 @@ func (s *Snapshot) API(a *Alloc) *api.Allocation {
 		DesiredStatus: a.Desired, DesiredDescription: a.DesiredDescription,
 		ClientStatus: a.Client, ClientDescription: a.ClientDescription, TaskStates: a.TaskStates.API(),
 		DeploymentID: a.DeploymentID, DeploymentStatus: a.DeploymentStatus, FollowupEvalID: a.FollowupEvalID,
-		PreviousAllocation: a.Previous, NextAllocation: a.Next, RescheduleTracker: a.Reschedule,
+		PreviousAllocation: a.Previous, NextAllocation: a.Next, RescheduleTracker: tracker(a.Reschedule),
 		NetworkStatus: a.NetworkStatus, PreemptedAllocations: a.Preempted, PreemptedByAllocation: a.PreemptedBy,
 		CreateIndex: a.CreateIndex, ModifyIndex: a.ModifyIndex, AllocModifyIndex: a.AllocModifyIndex,
 		CreateTime: a.CreateTime, ModifyTime: a.ModifyTime,
@@ -154,4 +154,16 @@ func legacyResources(r *api.AllocatedResources) (*api.Resources, map[string]*api
 		cpu, mem, maxMem = cpu+c, mem+m, maxMem+x
 	}
 	return &api.Resources{CPU: &cpu, MemoryMB: &mem, MemoryMaxMB: &maxMem, DiskMB: &disk, Networks: r.Shared.Networks}, tasks
+}
+
+// tracker is the API's form of the attempts; nil when there was none.
+func tracker(attempts []Attempt) *api.RescheduleTracker {
+	if len(attempts) == 0 {
+		return nil
+	}
+	out := &api.RescheduleTracker{LastReschedule: "ok"}
+	for _, a := range attempts {
+		out.Events = append(out.Events, &api.RescheduleEvent{RescheduleTime: a.At, PrevAllocID: a.PrevAlloc, PrevNodeID: a.PrevNode})
+	}
+	return out
 }

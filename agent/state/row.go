@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"time"
 
 	"github.com/hashicorp/nomad/api"
 )
@@ -53,18 +54,26 @@ type Alloc struct {
 	// cannot be running. The next report clears it.
 	Rebooted bool `json:",omitempty"`
 
-	FollowupEvalID string                 `json:",omitempty"`
-	Previous       string                 `json:",omitempty"`
-	Next           string                 `json:",omitempty"`
-	Reschedule     *api.RescheduleTracker `json:",omitempty"`
-	Preempted      []string               `json:",omitempty"`
-	PreemptedBy    string                 `json:",omitempty"`
+	FollowupEvalID string    `json:",omitempty"`
+	Previous       string    `json:",omitempty"`
+	Next           string    `json:",omitempty"`
+	Reschedule     []Attempt `json:",omitempty"` // oldest first
+	Preempted      []string  `json:",omitempty"`
+	PreemptedBy    string    `json:",omitempty"`
 
 	CreateIndex      uint64
 	ModifyIndex      uint64
 	AllocModifyIndex uint64 // changed by servers only: what a node waits on
 	CreateTime       int64  // ns since 1970
 	ModifyTime       int64
+}
+
+// Attempt is one replacement of a failed allocation. The API's event lacks the
+// delay, which the next attempt's grows from.
+type Attempt struct {
+	At                  int64 // ns since 1970
+	PrevAlloc, PrevNode string
+	Delay               time.Duration
 }
 
 // Name is the allocation's name, job.group[index].
