@@ -120,7 +120,7 @@ func (s *Snapshot) API(a *Alloc) *api.Allocation {
 		ID: a.ID, Namespace: a.Namespace, EvalID: a.EvalID, Name: a.Name(), NodeID: a.NodeID,
 		JobID: a.JobID, TaskGroup: a.Group, AllocatedResources: a.Resources, Metrics: a.Metric,
 		DesiredStatus: a.Desired, DesiredDescription: a.DesiredDescription,
-		ClientStatus: a.Client, ClientDescription: a.ClientDescription, TaskStates: a.TaskStates,
+		ClientStatus: a.Client, ClientDescription: a.ClientDescription, TaskStates: a.TaskStates.API(),
 		DeploymentID: a.DeploymentID, DeploymentStatus: a.DeploymentStatus, FollowupEvalID: a.FollowupEvalID,
 		PreviousAllocation: a.Previous, NextAllocation: a.Next, RescheduleTracker: tracker(a.Reschedule),
 		NetworkStatus: a.NetworkStatus, PreemptedAllocations: a.Preempted, PreemptedByAllocation: a.PreemptedBy,

@@ -2,8 +2,10 @@ package state
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/nomad/api"
 )
 
@@ -132,5 +134,34 @@ func TestAPIJoins(t *testing.T) {
 	}
 	if a.Metrics.NodesEvaluated != 1 {
 		t.Errorf("metrics %+v", a.Metrics)
+	}
+}
+
+func TestTaskStatesKeepWhatNodesReport(t *testing.T) {
+	want := map[string]*api.TaskState{
+		"server": {State: "dead", Failed: true, Restarts: 3, StartedAt: epoch, FinishedAt: epoch.Add(1), Events: []*api.TaskEvent{
+			{Type: api.TaskReceived, Time: 1, Details: map[string]string{}},
+			{Type: api.TaskTerminated, Time: 2, ExitCode: 1, Details: map[string]string{"exit_code": "1"}},
+			{Type: api.TaskTerminated, Time: 3, ExitCode: 2, Details: map[string]string{"exit_code": "2"}},
+		}},
+		"sidecar": {State: "running"},
+	}
+	p := newPool()
+	first, second := p.pack(want), p.pack(want)
+	if diff := cmp.Diff(want, first.API()); diff != "" {
+		t.Error(diff)
+	}
+	if first[0].Events[1].What != second[0].Events[1].What || first[0].Events[1].What == first[0].Events[2].What {
+		t.Error("equal events have to be shared, and others not")
+	}
+	for i := range 3 * maxPooled {
+		p.text(strconv.Itoa(i))
+		p.event(&api.TaskEvent{Message: strconv.Itoa(i)})
+	}
+	if len(p.texts) > maxPooled || len(p.events) > maxPooled {
+		t.Errorf("the pool holds %d texts and %d events", len(p.texts), len(p.events))
+	}
+	if got := p.pack(map[string]*api.TaskState{"a": nil, "b": {Events: []*api.TaskEvent{nil}}}); len(got) != 1 || len(got[0].Events) != 0 {
+		t.Errorf("empty states: %+v", got)
 	}
 }

@@ -39,9 +39,9 @@ type Alloc struct {
 	DesiredDescription string                 `json:",omitempty"`
 	Transition         *api.DesiredTransition `json:",omitempty"`
 	Client             string
-	ClientDescription  string                    `json:",omitempty"`
-	TaskStates         map[string]*api.TaskState `json:",omitempty"`
-	NetworkStatus      *api.AllocNetworkStatus   `json:",omitempty"`
+	ClientDescription  string                  `json:",omitempty"`
+	TaskStates         TaskStates              `json:",omitempty"`
+	NetworkStatus      *api.AllocNetworkStatus `json:",omitempty"`
 
 	Resources *api.AllocatedResources `json:",omitempty"` // shared unless the allocation has ports of its own
 	Cores     []int                   `json:",omitempty"` // CPU cores reserved for it, by number
