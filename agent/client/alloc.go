@@ -62,6 +62,9 @@ type alloc struct {
 	status    string // as last published
 
 	whenTerminal []func() // to call once every task is dead
+
+	lateMu    sync.Mutex
+	lateExits []lateExit
 }
 
 // newAlloc makes an allocation that the servers want, confirmed, or one out of the
@@ -146,6 +149,7 @@ func (a *alloc) start(ctx context.Context, first func()) {
 // it has been removed.
 func (a *alloc) run(ctx context.Context, cancel context.CancelFunc, first func()) {
 	defer close(a.done)
+	defer a.journalLate()
 	defer a.wg.Wait()
 	defer close(a.quit)
 	defer cancel()
@@ -171,11 +175,35 @@ func (a *alloc) run(ctx context.Context, cancel context.CancelFunc, first func()
 	}
 }
 
-// send gives the owner something to do; it is lost when the allocation has ended.
-func (a *alloc) send(f func()) {
+// send gives the owner something to do; false when it takes nothing any more.
+func (a *alloc) send(f func()) bool {
 	select {
 	case a.inbox <- f:
+		return true
 	case <-a.quit:
+		return false
+	}
+}
+
+// lateExit is an exit that came when the owner had just stopped listening.
+type lateExit struct {
+	task *task
+	exit driver.Exit
+}
+
+// late keeps such an exit: its driver may tell it only once.
+func (a *alloc) late(t *task, exit driver.Exit) {
+	a.lateMu.Lock()
+	defer a.lateMu.Unlock()
+	a.lateExits = append(a.lateExits, lateExit{t, exit})
+}
+
+// journalLate takes them into the journal, where the next agent finds what is to be
+// done about them. Nothing runs beside it any more.
+func (a *alloc) journalLate() {
+	for _, l := range a.lateExits {
+		l.task.m, _ = l.task.m.step(event{kind: evExited, exit: l.exit}, time.Now(), l.task.pol)
+		l.task.save()
 	}
 }
 
