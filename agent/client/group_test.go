@@ -155,7 +155,9 @@ func TestAServerThatLagsBehindDestroysNothing(t *testing.T) {
 }
 
 func TestGCSurplus(t *testing.T) {
-	at := func(minutes int) ended { return ended{id: string(rune('a' + minutes)), at: noon.Add(time.Duration(minutes) * time.Minute)} }
+	at := func(minutes int) ended {
+		return ended{id: string(rune('a' + minutes)), at: noon.Add(time.Duration(minutes) * time.Minute)}
+	}
 	all := []ended{at(3), at(1), at(2)}
 	tests := []struct {
 		name  string

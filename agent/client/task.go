@@ -194,7 +194,7 @@ func (t *task) watch() {
 				exit = driver.Exit{Code: -1, Err: errors.New("the driver lost the task"), At: time.Now()}
 			}
 			if !t.a.send(func() { t.apply(event{kind: evExited, exit: exit}) }) {
-				t.a.late(t, exit)
+				t.a.late.add(t, exit)
 			}
 		case <-t.a.ctx.Done():
 		}
