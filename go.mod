@@ -36,8 +36,8 @@ require (
 
 require (
 	github.com/google/btree v1.1.3 // compact indexes of allocations: 13 B an entry, where memdb takes 523
-	github.com/hashicorp/go-cleanhttp v0.5.2
-	github.com/mitchellh/pointerstructure v1.2.1
+	github.com/hashicorp/go-cleanhttp v0.5.2 // HTTP clients without shared state
+	github.com/mitchellh/pointerstructure v1.2.1 // paths into values, for filters
 )
 
 require (
