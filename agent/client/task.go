@@ -121,9 +121,9 @@ func (t *task) start() {
 	t.held = false
 	ctx, cancel := context.WithCancel(t.a.ctx)
 	t.cancel = cancel
-	prior, drv, cfg := t.running, t.drv, t.config()
+	prior, drv, cfg, payload := t.running, t.drv, t.config(), t.payload()
 	t.beside(func() func() {
-		running, err := startTask(ctx, drv, prior, cfg, t.a.dir)
+		running, err := startTask(ctx, drv, prior, cfg, t.a.dir, payload)
 		return func() {
 			cancel()
 			t.started(running, err)
@@ -132,7 +132,7 @@ func (t *task) start() {
 }
 
 // startTask is the blocking part of start.
-func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg driver.TaskConfig, dir allocDir) (driver.Task, error) {
+func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg driver.TaskConfig, dir allocDir, payload payload) (driver.Task, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -147,6 +147,9 @@ func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg dr
 		}
 	}
 	if _, err := dir.build(cfg.Name, cfg.User); err != nil {
+		return nil, err
+	}
+	if err := payload.write(cfg.LocalDir); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(cfg.StateDir), 0o700); err != nil {
@@ -349,12 +352,8 @@ func (t *task) spent(running driver.Task) {
 
 // config is the task's specification as its driver wants it, with every ${...} replaced.
 func (t *task) config() driver.TaskConfig {
-	h := t.a.shared
 	dirs := t.a.dir.of(t.spec.Name)
-	scope := taskScope{
-		alloc: t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
-		dirs: dirs, node: h.facts(), region: h.region, host: h.env,
-	}
+	scope := t.scope()
 	env, look := scope.build()
 	cpu, memory, memoryMax := scope.granted()
 	cfg := driver.TaskConfig{
@@ -372,6 +371,15 @@ func (t *task) config() driver.TaskConfig {
 		set(&cfg.Logs.Disabled, logs.Disabled)
 	}
 	return cfg
+}
+
+// scope is what the task's ${...} stand for.
+func (t *task) scope() taskScope {
+	h := t.a.shared
+	return taskScope{
+		alloc: t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
+		dirs: t.a.dir.of(t.spec.Name), node: h.facts(), region: h.region, host: h.env,
+	}
 }
 
 // stateDir is where the task's driver keeps what outlives the agent.

@@ -101,6 +101,7 @@ var jobRoutes = []route{
 	{method: put, path: "/v1/job/{id...}/revert", right: submitJob, where: leaderToken, do: jobRevert},
 	{method: put, path: "/v1/job/{id...}/stable", right: submitJob, where: leaderRepeat, do: jobStable},
 	{method: put, path: "/v1/job/{id...}/periodic/force", right: submitJob, where: leaderToken, do: jobPeriodicForce},
+	{method: put, path: "/v1/job/{id...}/dispatch", right: submitJob, where: leaderToken, do: jobDispatch},
 	{method: get, path: "/v1/scaling/policies", right: readScaling, where: leaderRead, do: scalingPolicies},
 	{method: get, path: "/v1/scaling/policy/{id}", right: readScaling, where: leaderRead, do: scalingPolicy},
 }

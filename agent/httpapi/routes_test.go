@@ -33,7 +33,7 @@ PUT /v1/job/x/scale yes
 GET /v1/job/x/services yes
 GET /v1/job/x/submission yes
 PUT /v1/job/x/periodic/force yes
-PUT /v1/job/x/dispatch later
+PUT /v1/job/x/dispatch yes
 PUT /v1/job/x/dispatch/payload later
 PUT /v1/job/x/versions/t/tag later
 DELETE /v1/job/x/versions/t/tag later

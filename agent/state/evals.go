@@ -16,6 +16,7 @@ const (
 	triggerAllocStop     = "alloc-stop"
 	triggerReconnect     = "reconnect"
 	triggerDeployment    = "deployment-watcher"
+	triggerPeriodic      = "periodic-job"
 )
 
 // newEval makes a pending evaluation of a job. Its ID follows from the log index

@@ -27,6 +27,7 @@ const (
 	TableRestore = "restore"
 
 	tableTokens = "tokens"     // *token: what repeated requests are answered with
+	tableLaunch = "launches"   // *launched: when a periodic job was last launched by its schedule
 	tableIndex  = "index"      // *indexRow: the last index that touched a table
 	tableMarks  = "marks"      // *indexRow: the last index that touched the allocations of a job or node
 	tableAllocR = "alloc_root" // *allocTrees, one row
@@ -153,6 +154,7 @@ var tables = []table{
 		identity(func(t *token) []byte { return joinKey(t.Token) }),
 		some(byAge, func(t *token) []byte { return binary.BigEndian.AppendUint64(nil, uint64(t.At)) }),
 	}},
+	{tableLaunch, []index{identity(func(l *launched) []byte { return joinKey(l.Namespace, l.JobID) })}},
 	{tableIndex, []index{identity(func(r *indexRow) []byte { return joinKey(r.Name) })}},
 	{tableMarks, []index{identity(func(r *indexRow) []byte { return joinKey(r.Name) })}},
 	{tableAllocR, []index{identity(func(*allocTrees) []byte { return joinKey("") })}},
@@ -233,6 +235,12 @@ type token struct {
 	Token  string
 	At     int64 // ns, of the first request
 	Result JobResult
+}
+
+// launched remembers until when a periodic job's schedule has been served.
+type launched struct {
+	Namespace, JobID string
+	At               int64 // ns
 }
 
 // ClusterMeta is decided once, by the first leader.
