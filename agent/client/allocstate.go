@@ -1,6 +1,8 @@
 package client
 
 import (
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -42,6 +44,9 @@ const checksPoll = 500 * time.Millisecond
 // change comes within milliseconds: then both go in one report.
 func (a *alloc) publish() {
 	status, description := clientStatus(a.members())
+	if status != a.status {
+		a.shared.metrics.AddCounter("client.allocs."+status, 1)
+	}
 	a.status = status
 	a.setAloneFor()
 	report := nodeapi.AllocStatus{
@@ -81,6 +86,9 @@ func (a *alloc) save(job bool) {
 func (a *alloc) remove() {
 	if err := a.dir.destroy(); err != nil {
 		a.log.Error("removing an allocation's directory failed", "err", err)
+	}
+	if err := os.RemoveAll(filepath.Join(a.shared.taskStateDir, a.id)); err != nil {
+		a.log.Error("removing the state of an allocation's tasks failed", "err", err)
 	}
 	records := []record{{bucket: bucketAllocs, key: a.id}}
 	for _, t := range a.tasks {

@@ -136,11 +136,11 @@ func (c *Client) take(ctx context.Context, want *nodeapi.Alloc) {
 		}, false)
 		return
 	}
-	a.begin(ctx)
 	c.mu.Lock()
-	c.allocs[want.ID] = a
+	c.allocs[want.ID] = a // before its directory is there, which adopt would not know
 	count := len(c.allocs)
 	c.mu.Unlock()
+	a.begin(ctx)
 	c.cfg.Metrics.SetGauge("client.allocs", float64(count))
 	if count > c.cfg.GC.MaxAllocs {
 		c.collectSoon()

@@ -188,3 +188,92 @@ func (m *realNode) waitLog(c *Client, id string, lines int) {
 		}
 	}
 }
+
+// supervisorOf is the parent of a process.
+func supervisorOf(t *testing.T, pid int) int {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+	parent, err := strconv.Atoi(fields[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parent
+}
+
+func TestTasksKilledWithTheirAgent(t *testing.T) {
+	m := &realNode{t: t, dir: t.TempDir(), servers: newFakeServers()}
+	c, end := m.agent()
+	kept, moved := allocID(1), allocID(2)
+	job := testJob("service", rawTask("web", "echo $$ > ${NOMAD_TASK_DIR}/pid", "echo up", "exec sleep 3600"))
+	m.servers.place(kept, job)
+	m.servers.place(moved, job)
+	for _, id := range []string{kept, moved} {
+		m.untilStatus(id, "running")
+		m.waitLog(c, id, 1)
+	}
+	supervisors := []int{supervisorOf(t, m.pidOf(kept)), supervisorOf(t, m.pidOf(moved))}
+	end()
+	for _, pid := range supervisors {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.servers.desire(moved, api.AllocDesiredStatusStop)
+	m.servers.set(func() { clear(m.servers.statuses) })
+	c, end = m.agent()
+	status := m.untilStatus(kept, "running")
+	if got := status.TaskStates["web"]; got.Restarts != 1 {
+		t.Errorf("restarts %d, want 1: %v", got.Restarts, eventTypes(got))
+	}
+	m.untilStatus(moved, "complete")
+	m.servers.forget(moved)
+	if err := c.Shutdown(t.Context(), StopTasks); err != nil {
+		t.Error(err)
+	}
+	end()
+	for _, dir := range []string{"alloc", "client/tasks"} {
+		if left, _ := os.ReadDir(filepath.Join(m.dir, dir)); len(left) > 0 {
+			t.Errorf("left in %s: %v", dir, left)
+		}
+	}
+}
+
+func TestLostJournalLeavesNoProcess(t *testing.T) {
+	m := &realNode{t: t, dir: t.TempDir(), servers: newFakeServers()}
+	c, end := m.agent()
+	kept, dropped := allocID(1), allocID(2)
+	job := testJob("service", rawTask("web", "echo $$ > ${NOMAD_TASK_DIR}/pid", "echo up", "exec sleep 3600"))
+	m.servers.place(kept, job)
+	m.servers.place(dropped, job)
+	for _, id := range []string{kept, dropped} {
+		m.untilStatus(id, "running")
+		m.waitLog(c, id, 1)
+	}
+	keptPID, droppedPID := m.pidOf(kept), m.pidOf(dropped)
+	end()
+	if err := os.Remove(filepath.Join(m.dir, "client", "journal.db")); err != nil {
+		t.Fatal(err)
+	}
+	m.servers.forget(dropped)
+	m.servers.set(func() { clear(m.servers.statuses) })
+	c, end = m.agent()
+	m.untilStatus(kept, "running")
+	if got := m.pidOf(kept); got != keptPID {
+		t.Errorf("the kept task has PID %d, want %d", got, keptPID)
+	}
+	<-c.adopted
+	if err := syscall.Kill(droppedPID, 0); err == nil {
+		t.Error("a task that nobody knows runs on")
+	}
+	if _, err := os.Stat(filepath.Join(m.dir, "alloc", dropped)); err == nil {
+		t.Error("a directory that nobody knows is still there")
+	}
+	if err := c.Shutdown(t.Context(), StopTasks); err != nil {
+		t.Error(err)
+	}
+	end()
+}
