@@ -17,10 +17,14 @@ import (
 	"github.com/selfheal/selfheal/agent/nodeapi"
 )
 
-// TestMain lets this binary be the supervisor of the tasks that it starts.
+// TestMain lets this binary be the supervisor of the tasks that it starts, and an
+// agent that can be killed.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "supervise" {
 		os.Exit(driver.Supervise(os.Args[2:]))
+	}
+	if len(os.Args) == 4 && os.Args[1] == "agent" {
+		os.Exit(agentProcess(os.Args[2], os.Args[3]))
 	}
 	os.Exit(m.Run())
 }
