@@ -71,7 +71,7 @@ func (a *alloc) publish() {
 // save journals the allocation, and its job if that may be new.
 func (a *alloc) save(job bool) {
 	stored := *a.want
-	stored.Job = nil
+	stored.Job, stored.Metrics = nil, nil
 	records := []record{put(bucketAllocs, a.id, allocRecord{Alloc: &stored, Health: a.health})}
 	if job {
 		records = append(records, put(bucketJobs, jobKey(a.want.JobRef), a.job))

@@ -251,6 +251,7 @@ func TestLostJournalLeavesNoProcess(t *testing.T) {
 	c, end := m.agent()
 	kept, dropped := allocID(1), allocID(2)
 	job := testJob("service", rawTask("web", "echo $$ > ${NOMAD_TASK_DIR}/pid", "echo up", "exec sleep 3600"))
+	job.TaskGroups[0].Tasks[0].KillSignal = "SIGNOPE" // must not keep it from being stopped
 	m.servers.place(kept, job)
 	m.servers.place(dropped, job)
 	for _, id := range []string{kept, dropped} {

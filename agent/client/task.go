@@ -223,6 +223,10 @@ func (t *task) stop() {
 	if running == nil { // being recovered: the answer asks again
 		return
 	}
+	if _, err := driver.ParseSignal(signal); signal != "" && err != nil {
+		t.a.log.Warn("a task's kill_signal is unknown, its driver's own is sent", "task", name, "err", err)
+		signal = ""
+	}
 	t.a.wg.Add(1)
 	go func() {
 		defer t.a.wg.Done()
