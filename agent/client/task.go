@@ -159,12 +159,21 @@ func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg dr
 	if err := drv.ValidateConfig(cfg.Config); err != nil {
 		return nil, err
 	}
-	running, err := drv.Start(ctx, cfg)
-	if err != nil {
-		return nil, err
+	for attempt := 1; ; attempt++ {
+		running, err := drv.Start(ctx, cfg)
+		if errors.Is(err, driver.ErrRunning) && attempt < startAttempts {
+			// The start that an earlier agent had asked for went ahead just now: attach to it.
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return running, rememberHandle(cfg.StateDir, running.Handle())
 	}
-	return running, rememberHandle(cfg.StateDir, running.Handle())
 }
+
+// startAttempts bounds how often a start is repeated that met another one.
+const startAttempts = 5
 
 // started is the answer of a start.
 func (t *task) started(running driver.Task, err error) {
