@@ -33,9 +33,9 @@ const (
 type Resources struct {
 	CPU       int64 // MHz
 	Memory    int64 // MB
-	MemoryMax int64 // MB; 0 = Memory
+	MemoryMax int64 // MB; 0 = Memory; does not count for placement
 	Disk      int64 // MB
-	Cores     int   // whole cores, pinned
+	Cores     int   // whole cores, pinned; their MHz are not in CPU, the Cluster adds them
 }
 
 // Node is a machine that runs an agent with a client.
@@ -45,6 +45,9 @@ type Node struct {
 	Status   NodeStatus
 	Eligible bool // false: nothing new is placed here
 	Draining bool // true: what runs here must leave
+	// DrainForced: the drain's deadline has passed, so an allocation that a drain asks
+	// to leave is stopped even when its replacement fits nowhere.
+	DrainForced bool
 
 	Attributes map[string]string // "kernel.name" -> "linux" (no "attr." prefix)
 	Meta       map[string]string
@@ -106,6 +109,7 @@ type Group struct {
 	Reschedule  Reschedule
 	Update      *Update // nil: no rolling update (batch, or max_parallel 0)
 	MigrateMax  int     // migrate.max_parallel
+	Sticky      bool    // ephemeral_disk.sticky: a new version prefers the node of the old
 	Disconnect  Disconnect
 
 	// Spec is a digest of every field whose change needs a new allocation: two
@@ -187,7 +191,7 @@ type Update struct {
 // Disconnect says what becomes of an allocation on a node that cannot be reached.
 type Disconnect struct {
 	LostAfter         time.Duration // 0 = lost at once
-	StopOnClientAfter time.Duration // 0 = never
+	StopOnClientAfter time.Duration // 0 = never; the longest kill_timeout of the tasks included
 	Replace           bool
 	Reconcile         string // best_score, keep_original, keep_replacement, longest_running
 }
@@ -250,9 +254,13 @@ type Alloc struct {
 	Migrate         bool // a drain asks it to leave
 	ForceReschedule bool // someone asks for another placement
 	Reschedule      bool // the deployment asks for another placement (unhealthy)
+	// NoReplace: a batch allocation that was stopped for good (a drain's deadline); its
+	// slot stays empty.
+	NoReplace bool
 
 	DeploymentID string
 	Health       Health
+	HealthAt     time.Time // when Health was decided; zero while it is unset
 	Canary       bool
 
 	CreatedAt  time.Time
@@ -262,7 +270,8 @@ type Alloc struct {
 	Reschedules []RescheduleEvent
 	Previous    string // ID of the allocation that it replaced
 	Next        string // ID of its replacement: it is not replaced again
-	// FollowupEval names the evaluation that will replace it later, if any.
+	// FollowupEval names the evaluation that will replace it later, if any. Request.Waiting
+	// tells whether that is still pending.
 	FollowupEval string
 }
 

@@ -3,8 +3,6 @@ package scheduler
 import "time"
 
 // Request is everything that a decision may depend on.
-type Cluster struct{}
-
 type Request struct {
 	// Cluster is read, never changed.
 	Cluster *Cluster
@@ -20,6 +18,9 @@ type Request struct {
 	// Deployment is the job's latest deployment, nil if it never had one.
 	Deployment *Deployment
 	Settings   Settings
+	// Waiting tells when a follow-up evaluation runs, and false when it is not pending any
+	// more. With nil every Alloc.FollowupEval counts as pending.
+	Waiting func(evaluation string) (at time.Time, pending bool)
 	// Trigger is the evaluation's trigger, for descriptions only.
 	Trigger string
 }
@@ -59,14 +60,16 @@ type StopAlloc struct {
 	KeepDesired bool
 }
 
-// Placement puts a new allocation on a node.
+// Placement puts a new allocation on a node. It uses the Resources of the group in job
+// version JobVersion; the Devices, Cores and Ports are listed here. It inherits the
+// reschedule events of Previous when that has the same job version, and adds Reschedule.
 type Placement struct {
 	Group      string
 	Index      int
 	NodeID     string
 	JobVersion uint64
 	Canary     bool
-	Previous   string           // the allocation that it replaces, or ""
+	Previous   string           // the allocation that it replaces (whose Next it becomes), or ""
 	Reschedule *RescheduleEvent // set when this replacement counts as a reschedule
 	Ports      []Port
 	Cores      []int

@@ -69,7 +69,7 @@ func (m *Mock) Start(ctx context.Context, cfg TaskConfig) (Task, error) {
 	if known != nil {
 		return known, nil
 	}
-	t := &mockTask{mock: m, id: cfg.ID, run: newMockRun()}
+	t := &mockTask{mock: m, id: cfg.ID, job: cfg.JobName, run: newMockRun()}
 	t.run.end(Exit{})
 	if err := t.begin(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("start task: %w", err)
@@ -78,6 +78,26 @@ func (m *Mock) Start(ctx context.Context, cfg TaskConfig) (Task, error) {
 	defer m.mu.Unlock()
 	m.tasks[cfg.ID] = t
 	return t, nil
+}
+
+// Running counts the tasks of a job that run: the truth that a simulated
+// cluster is held against.
+func (m *Mock) Running(job string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for _, t := range m.tasks {
+		t.mu.Lock()
+		select {
+		case <-t.run.over:
+		default:
+			if t.job == job {
+				n++
+			}
+		}
+		t.mu.Unlock()
+	}
+	return n
 }
 
 // Recover finds a task that was started on the same Mock and not destroyed.
@@ -140,6 +160,7 @@ func parseMockConfig(config map[string]any) (mockConfig, error) {
 type mockTask struct {
 	mock *Mock
 	id   string
+	job  string
 
 	mu  sync.Mutex
 	run *mockRun

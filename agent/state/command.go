@@ -163,8 +163,13 @@ type TransitionAllocs struct {
 type TransitionResult struct{ EvalIDs map[string]string }
 
 // ApplyPlans commits the leader's decisions. Each plan ends one or more
-// evaluations. Result: error or nil.
+// evaluations. Result: *PlanResult.
 type ApplyPlans struct{ Plans []Plan }
+
+// PlanResult answers ApplyPlans. Refused are the allocations that were not made,
+// because their job version is gone or their node is not ready any more; their
+// jobs are evaluated again.
+type PlanResult struct{ Refused []string }
 
 // Plan is a decision in compact form: the rows are made from it by every replica alike.
 type Plan struct {
@@ -177,7 +182,9 @@ type Plan struct {
 	Deployment    *NewDeployment `json:",omitempty"`
 	DeploymentSet *DeploymentSet `json:",omitempty"`
 	// Evals are the evaluations as they are from now on: the one decided,
-	// coalesced ones, a blocked one, follow-ups.
+	// coalesced ones, a blocked one, follow-ups. SnapshotIndex has to be the index of
+	// the snapshot that the plan was made from: what happened to the job, or to
+	// capacity, between it and this entry then leads to another evaluation.
 	Evals []*api.Evaluation `json:",omitempty"`
 	// Metrics are shared by placements, by position.
 	Metrics []*api.AllocationMetric `json:",omitempty"`
@@ -191,14 +198,14 @@ type Placement struct {
 	Index      int
 	Node       int // position in Plan.Nodes
 	JobVersion uint64
-	Metric     int                    // position in Plan.Metrics, -1 none
-	Canary     bool                   `json:",omitempty"`
-	Previous   string                 `json:",omitempty"`
-	Reschedule *api.RescheduleTracker `json:",omitempty"`
-	Ports      []api.PortMapping      `json:",omitempty"`
-	Cores      []int                  `json:",omitempty"`
-	Preempts   []string               `json:",omitempty"`
-	Deployment string                 `json:",omitempty"` // deployment ID, "" none
+	Metric     int               // position in Plan.Metrics, -1 none
+	Canary     bool              `json:",omitempty"`
+	Previous   string            `json:",omitempty"`
+	Reschedule []Attempt         `json:",omitempty"` // those before it, and the one that it is
+	Ports      []api.PortMapping `json:",omitempty"`
+	Cores      []int             `json:",omitempty"`
+	Preempts   []string          `json:",omitempty"`
+	Deployment string            `json:",omitempty"` // deployment ID, "" none
 }
 
 // Stop ends an allocation, or marks it lost or unknown.
@@ -248,7 +255,8 @@ type UpdateDeployment struct {
 	Stable bool `json:",omitempty"`
 	// ProgressBy resets the progress deadline of groups.
 	ProgressBy map[string]time.Time `json:",omitempty"`
-	// Evaluate the job afterwards.
+	// Evaluate the job afterwards. Without a trigger the evaluation is a new one (what
+	// a user asked for); with one, a pending evaluation of the job will do.
 	Evaluate bool   `json:",omitempty"`
 	Trigger  string `json:",omitempty"`
 }

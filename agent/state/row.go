@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"time"
 
 	"github.com/hashicorp/nomad/api"
 )
@@ -35,37 +36,59 @@ type Alloc struct {
 	EvalID         string
 
 	Desired            string
-	DesiredDescription string
-	Transition         *api.DesiredTransition
+	DesiredDescription string                 `json:",omitempty"`
+	Transition         *api.DesiredTransition `json:",omitempty"`
 	Client             string
-	ClientDescription  string
-	TaskStates         map[string]*api.TaskState
-	NetworkStatus      *api.AllocNetworkStatus
+	ClientDescription  string                  `json:",omitempty"`
+	TaskStates         TaskStates              `json:",omitempty"`
+	NetworkStatus      *api.AllocNetworkStatus `json:",omitempty"`
 
-	Resources *api.AllocatedResources // shared unless the allocation has ports or cores of its own
-	Metric    *api.AllocationMetric   // shared by the placements of one pass
+	Resources *api.AllocatedResources `json:",omitempty"` // shared unless the allocation has ports of its own
+	Cores     []int                   `json:",omitempty"` // CPU cores reserved for it, by number
+	Metric    *api.AllocationMetric   `json:",omitempty"` // shared by the placements of one pass
 
-	DeploymentID     string
-	DeploymentStatus *api.AllocDeploymentStatus
+	DeploymentID     string                     `json:",omitempty"`
+	DeploymentStatus *api.AllocDeploymentStatus `json:",omitempty"`
 
-	FollowupEvalID string
-	Previous       string
-	Next           string
-	Reschedule     *api.RescheduleTracker
-	Preempted      []string
-	PreemptedBy    string
+	// Rebooted: its node booted since the allocation last reported, so its tasks
+	// cannot be running. The next report clears it.
+	Rebooted bool `json:",omitempty"`
+
+	FollowupEvalID string    `json:",omitempty"`
+	Previous       string    `json:",omitempty"`
+	Next           string    `json:",omitempty"`
+	Reschedule     []Attempt `json:",omitempty"` // oldest first
+	Preempted      []string  `json:",omitempty"`
+	PreemptedBy    string    `json:",omitempty"`
 
 	CreateIndex      uint64
 	ModifyIndex      uint64
 	AllocModifyIndex uint64 // changed by servers only: what a node waits on
+	UnknownAt        int64  `json:",omitempty"` // ns since 1970: when its node was last lost sight of
 	CreateTime       int64  // ns since 1970
 	ModifyTime       int64
+}
+
+// Attempt is one replacement of a failed allocation. The API's event lacks the
+// delay, which the next attempt's grows from.
+type Attempt struct {
+	At                  int64 // ns since 1970
+	PrevAlloc, PrevNode string
+	Delay               time.Duration
 }
 
 // Name is the allocation's name, job.group[index].
 func (a *Alloc) Name() string {
 	return a.JobID + "." + a.Group + "[" + strconv.Itoa(a.Index) + "]"
 }
+
+// ClientTerminal says that the allocation's tasks have ended for good.
+func (a *Alloc) ClientTerminal() bool {
+	return a.Client == api.AllocClientStatusComplete || a.Client == api.AllocClientStatusFailed || a.Client == api.AllocClientStatusLost
+}
+
+// ServerTerminal says that servers do not want the allocation any more.
+func (a *Alloc) ServerTerminal() bool { return a.Desired != api.AllocDesiredStatusRun }
 
 // AllocID is the ID of a plan's nth placement (from 0).
 func AllocID(evalID string, n int) string { return deriveID("alloc", evalID, strconv.Itoa(n)) }

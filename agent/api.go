@@ -1,0 +1,290 @@
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/selfheal/selfheal/agent/client"
+	"github.com/selfheal/selfheal/agent/config"
+	"github.com/selfheal/selfheal/agent/consensus"
+	"github.com/selfheal/selfheal/agent/httpapi"
+	"github.com/selfheal/selfheal/agent/state"
+	"github.com/selfheal/selfheal/agent/telemetry"
+	"github.com/selfheal/selfheal/agent/transport"
+	"github.com/selfheal/selfheal/jobspec"
+)
+
+// startPort opens the cluster port.
+func (a *Agent) startPort() error {
+	key, err := a.cfg.Server.Key()
+	if err != nil {
+		return err
+	}
+	role := "client"
+	if a.cfg.Server.Enabled {
+		role = "server"
+	}
+	tc := transport.Config{Network: a.net, NodeID: a.id.ID, Role: role, Region: a.cfg.Region, ClusterKey: key, Logger: a.log.Named("transport")}
+	if a.cfg.TLS.RPC {
+		tc.CAFile, tc.CertFile, tc.KeyFile = a.cfg.TLS.CAFile, a.cfg.TLS.CertFile, a.cfg.TLS.KeyFile
+	}
+	if a.port, err = transport.New(tc); err != nil {
+		return err
+	}
+	ln, err := a.listen("rpc", a.cfg.Addresses.RPC, a.cfg.Ports.RPC)
+	if err != nil {
+		return err
+	}
+	a.cfg.Ports.RPC = portOf(ln)
+	a.rpcAddr = withPort(a.cfg.Advertise.RPC, a.cfg.Ports.RPC)
+	a.life.loop("cluster port", func(ctx context.Context) { _ = a.port.Serve(ctx, ln) })
+
+	// The people's port is opened here too, so that gossip can say where it is; it is
+	// served at the end, when there is something to answer with.
+	if a.httpListener, err = a.listen("http", a.cfg.Addresses.HTTP, a.cfg.Ports.HTTP); err != nil {
+		return err
+	}
+	a.cfg.Ports.HTTP = portOf(a.httpListener)
+	a.httpAddr = withPort(a.cfg.Advertise.HTTP, a.cfg.Ports.HTTP)
+	a.life.add("http listener", func(context.Context) error { a.httpListener.Close(); return nil })
+	return nil
+}
+
+// startAPI serves people on one port and agents on the other.
+func (a *Agent) startAPI() error {
+	api, err := httpapi.New(a.apiConfig())
+	if err != nil {
+		return err
+	}
+	a.api = api
+	cluster := http.NewServeMux()
+	cluster.HandleFunc("GET "+pathWitness, a.serveWitness)
+	cluster.Handle("/", api.ClusterHandler())
+	ln := a.httpListener
+	if a.cfg.TLS.HTTP {
+		tc, err := httpTLS(a.cfg.TLS)
+		if err != nil {
+			return err
+		}
+		ln = tls.NewListener(ln, tc)
+	}
+	for _, each := range []struct {
+		name string
+		srv  *http.Server
+		run  func(*http.Server) error
+	}{
+		{"cluster http", &http.Server{Handler: cluster, ErrorLog: a.log.Named("cluster").StandardLogger(nil)}, func(s *http.Server) error { return s.Serve(a.port.HTTPListener()) }},
+		{"http", &http.Server{Handler: api.Handler(), ErrorLog: a.log.Named("http").StandardLogger(nil), ReadHeaderTimeout: 10 * time.Second}, func(s *http.Server) error { return s.Serve(ln) }},
+	} {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if err := each.run(each.srv); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				a.log.Debug("serve "+each.name, "err", err)
+			}
+		}()
+		a.life.add(each.name, func(context.Context) error {
+			err := each.srv.Close() // blocking queries would hold a graceful end for minutes
+			<-done
+			return err
+		})
+	}
+	return nil
+}
+
+func httpTLS(c config.TLS) (*tls.Config, error) {
+	cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	out := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	if c.VerifyHTTPSClient {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("tls: ca_file: %w", err)
+		}
+		out.ClientCAs, out.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
+		if !out.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("tls: ca_file %s holds no certificate in PEM", c.CAFile)
+		}
+	}
+	return out, nil
+}
+
+func (a *Agent) apiConfig() httpapi.Config {
+	out := httpapi.Config{
+		Logger: a.opts.Logger, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter, NodeName: a.cfg.Name, Version: a.opts.Version,
+		Cluster: roster{a}, Peers: peers{a}, Forward: a.port.Client(), Self: a.rpcAddr,
+		Metrics: shown{a.metrics}, Prometheus: a.metrics.PrometheusHandler(),
+		AgentSelf: a.self, Reload: a.reload, JWKS: a.jwks(),
+		Peer: func(r *http.Request) (string, error) {
+			p := transport.PeerOf(r.TLS)
+			return p.NodeID, nil
+		},
+		EnablePprof: a.cfg.EnableDebug || a.cfg.DevMode,
+		Limits:      httpapi.Limits{MaxConnsPerClient: a.cfg.Limits.HTTPMaxConnsPerClient},
+		JobLimits:   jobspec.Limits{MaxCount: a.cfg.Server.JobMaxCount, MaxPriority: a.cfg.Server.JobMaxPriority},
+	}
+	if s := a.server; s != nil {
+		out.State, out.Raft, out.Operator = s.state, log{s}, operator{a}
+		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
+	}
+	if n := a.node; n != nil {
+		out.Node, out.Allocs, out.Files = n.client, local{n.client}, n.client
+		out.SetServers = func(addrs []string) error { n.calls.SetServers(addrs); return nil }
+	}
+	return out
+}
+
+// reload reads the configuration again, for those who ask over HTTP.
+func (a *Agent) reload() error {
+	if a.opts.Reload == nil {
+		return errors.New("this agent cannot be reloaded")
+	}
+	next, err := a.opts.Reload()
+	if err != nil {
+		return err
+	}
+	return a.Reload(next)
+}
+
+// log is the consensus as the API writes it: its errors in the API's words.
+type log struct{ s *server }
+
+func (l log) Apply(ctx context.Context, data []byte) (any, uint64, error) {
+	result, index, err := l.s.raft.Apply(ctx, data)
+	var not consensus.ErrNotLeader
+	switch {
+	case errors.As(err, &not):
+		err = fmt.Errorf("%w: %w", httpapi.ErrNotLeader, err)
+	case errors.Is(err, consensus.ErrLeadershipLost):
+		err = fmt.Errorf("%w: %w", httpapi.ErrOutcomeUnknown, err)
+	}
+	return result, index, err
+}
+
+func (l log) IsLeader() bool             { return l.s.leads.Load() }
+func (l log) LastContact() time.Duration { return l.s.raft.LastContact() }
+
+func (l log) KnownLeader() bool {
+	_, addr := l.s.raft.Leader()
+	return addr != ""
+}
+
+// operator is what an operator may ask of the consensus group.
+type operator struct{ a *Agent }
+
+func (o operator) Configuration(context.Context) (*api.RaftConfiguration, error) {
+	servers, index, err := o.a.server.raft.Configuration()
+	if err != nil {
+		return nil, err
+	}
+	lead, _ := o.a.server.raft.Leader()
+	out := &api.RaftConfiguration{Index: index}
+	for _, s := range servers {
+		name := "(unknown)"
+		if m, ok := o.a.gossip.Member(s.ID); ok {
+			name = m.FullName()
+		}
+		out.Servers = append(out.Servers, &api.RaftServer{ID: s.ID, Node: name, Address: s.Addr, Leader: s.ID == lead, Voter: s.Voter, RaftProtocol: "3"})
+	}
+	return out, nil
+}
+
+func (o operator) RemovePeer(ctx context.Context, id string) error {
+	return o.a.server.raft.Remove(ctx, id)
+}
+
+func (o operator) TransferLeadership(ctx context.Context, id string) error {
+	if id == "" {
+		return o.a.server.raft.TransferLeadership(ctx)
+	}
+	m, ok := o.a.gossip.Member(id)
+	if !ok {
+		return fmt.Errorf("no server has the ID %q", id)
+	}
+	return o.a.server.raft.TransferLeadershipTo(ctx, id, m.RPC())
+}
+
+// Health is what the leader sees of the servers.
+func (o operator) Health(ctx context.Context) (*api.OperatorHealthReply, error) {
+	servers, _, err := o.a.server.raft.Configuration()
+	if err != nil {
+		return nil, err
+	}
+	lead, _ := o.a.server.raft.Leader()
+	out := &api.OperatorHealthReply{Healthy: lead != ""}
+	alive := 0
+	for _, s := range servers {
+		h := api.ServerHealth{ID: s.ID, Name: s.ID, Address: s.Addr, SerfStatus: "none", Leader: s.ID == lead, Voter: s.Voter}
+		if m, ok := o.a.gossip.Member(s.ID); ok {
+			h.Name, h.SerfStatus, h.Version, h.StableSince = m.FullName(), string(m.Status), m.Version, m.Since
+			h.Healthy = m.Status == "alive"
+		}
+		if h.Healthy {
+			alive++
+		}
+		out.Healthy = out.Healthy && h.Healthy
+		out.Servers = append(out.Servers, h)
+	}
+	out.FailureTolerance = max(0, alive-(len(servers)/2+1))
+	return out, nil
+}
+
+// planner answers `job plan` with the leader's own decision.
+type planner struct{ s *server }
+
+func (p planner) Plan(ctx context.Context, _ *state.Snapshot, job *api.Job) (*api.JobPlanResponse, error) {
+	out, err := p.s.leader.Plan(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	return &api.JobPlanResponse{Annotations: out.Annotations, FailedTGAllocs: out.Failed}, nil
+}
+
+// local is the client as the API asks it about allocations.
+type local struct{ *client.Client }
+
+// HasAlloc reports whether the allocation is, or was, this client's.
+func (l local) HasAlloc(id string) bool {
+	_, err := l.TaskStates(id)
+	return err == nil
+}
+
+// backups saves and restores the whole state.
+type backups struct{ raft *consensus.Consensus }
+
+func (b backups) Save(_ context.Context, w io.Writer) error {
+	_, err := b.raft.Save(w)
+	return err
+}
+
+func (b backups) Restore(_ context.Context, r io.Reader) error {
+	_, err := b.raft.RestoreFrom(r)
+	return err
+}
+
+// janitor forgets on request.
+type janitor struct{ s *server }
+
+func (j janitor) ForceGC(ctx context.Context) error { return j.s.leader.CollectGarbage(ctx) }
+
+// ReconcileSummaries has nothing to do: summaries are kept in the transactions
+// that change allocations, and cannot drift.
+func (j janitor) ReconcileSummaries(context.Context) error { return nil }
+
+// shown is telemetry as the API shows it.
+type shown struct{ t *telemetry.Telemetry }
+
+func (s shown) DisplayMetrics(http.ResponseWriter, *http.Request) (any, error) {
+	return s.t.DisplayMetrics()
+}

@@ -1,0 +1,329 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// contract lists every route of the Nomad API with what this version makes of it:
+// yes (answered), not yet, or enterprise.
+const contract = `
+GET /v1/jobs yes
+PUT /v1/jobs yes
+PUT /v1/jobs/parse yes
+GET /v1/jobs/statuses later
+POST /v1/jobs/statuses later
+PUT /v1/validate/job yes
+GET /v1/job/x yes
+PUT /v1/job/x yes
+DELETE /v1/job/x yes
+GET /v1/job/x/allocations yes
+GET /v1/job/x/evaluations yes
+GET /v1/job/x/deployments yes
+GET /v1/job/x/deployment yes
+GET /v1/job/x/versions yes
+GET /v1/job/x/summary yes
+PUT /v1/job/x/plan yes
+PUT /v1/job/x/evaluate yes
+PUT /v1/job/x/revert yes
+PUT /v1/job/x/stable yes
+GET /v1/job/x/scale yes
+PUT /v1/job/x/scale yes
+GET /v1/job/x/services yes
+GET /v1/job/x/submission yes
+PUT /v1/job/x/periodic/force yes
+PUT /v1/job/x/dispatch later
+PUT /v1/job/x/dispatch/payload later
+PUT /v1/job/x/versions/t/tag later
+DELETE /v1/job/x/versions/t/tag later
+GET /v1/job/x/actions later
+GET /v1/job/x/action later
+GET /v1/nodes yes
+GET /v1/node/x yes
+GET /v1/node/x/allocations yes
+PUT /v1/node/x/drain yes
+PUT /v1/node/x/eligibility yes
+PUT /v1/node/x/evaluate yes
+PUT /v1/node/x/purge yes
+GET /v1/node/pools yes
+PUT /v1/node/pools yes
+GET /v1/node/pool/x yes
+PUT /v1/node/pool/x yes
+DELETE /v1/node/pool/x yes
+GET /v1/node/pool/x/nodes yes
+GET /v1/node/pool/x/jobs yes
+GET /v1/allocations yes
+GET /v1/allocation/x yes
+PUT /v1/allocation/x/stop yes
+GET /v1/allocation/x/services yes
+GET /v1/allocation/x/checks yes
+GET /v1/evaluations yes
+DELETE /v1/evaluations later
+GET /v1/evaluations/count yes
+GET /v1/evaluation/x yes
+GET /v1/evaluation/x/allocations yes
+GET /v1/deployments yes
+GET /v1/deployment/x yes
+GET /v1/deployment/allocations/x yes
+PUT /v1/deployment/fail/x yes
+PUT /v1/deployment/pause/x yes
+PUT /v1/deployment/promote/x yes
+PUT /v1/deployment/allocation-health/x yes
+PUT /v1/deployment/unblock/x enterprise
+GET /v1/client/fs/ls/x yes
+GET /v1/client/fs/stat/x yes
+GET /v1/client/fs/readat/x yes
+GET /v1/client/fs/cat/x yes
+GET /v1/client/fs/stream/x yes
+GET /v1/client/fs/logs/x yes
+GET /v1/client/allocation/x/stats yes
+GET /v1/client/allocation/x/checks yes
+GET /v1/client/allocation/x/exec later
+PUT /v1/client/allocation/x/restart yes
+PUT /v1/client/allocation/x/signal yes
+GET /v1/client/allocation/x/gc yes
+GET /v1/client/allocation/x/snapshot later
+GET /v1/client/allocation/x/pause enterprise
+PUT /v1/client/allocation/x/pause enterprise
+GET /v1/client/stats yes
+GET /v1/client/gc yes
+GET /v1/client/metadata later
+POST /v1/client/metadata later
+GET /v1/client/identity later
+PUT /v1/client/identity/renew later
+GET /v1/agent/self yes
+GET /v1/agent/members yes
+GET /v1/agent/servers yes
+PUT /v1/agent/servers yes
+GET /v1/agent/health yes
+PUT /v1/agent/join yes
+PUT /v1/agent/force-leave yes
+GET /v1/agent/monitor yes
+GET /v1/agent/monitor/export later
+GET /v1/agent/host yes
+GET /v1/agent/schedulers later
+GET /v1/agent/schedulers/config later
+PUT /v1/agent/schedulers/config later
+GET /v1/agent/keyring/list later
+PUT /v1/agent/keyring/install later
+PUT /v1/agent/keyring/use later
+PUT /v1/agent/keyring/remove later
+PUT /v1/agent/reload yes
+GET /v1/agent/pprof/heap yes
+GET /v1/status/leader yes
+GET /v1/status/peers yes
+GET /v1/regions yes
+GET /v1/metrics yes
+GET /v1/services yes
+GET /v1/service/x yes
+DELETE /v1/service/x/y yes
+GET /v1/event/stream yes
+PUT /v1/search yes
+PUT /v1/search/fuzzy yes
+PUT /v1/system/gc yes
+PUT /v1/system/reconcile/summaries yes
+GET /v1/operator/raft/configuration yes
+DELETE /v1/operator/raft/peer yes
+PUT /v1/operator/raft/transfer-leadership yes
+GET /v1/operator/autopilot/configuration yes
+PUT /v1/operator/autopilot/configuration later
+GET /v1/operator/autopilot/health yes
+GET /v1/operator/scheduler/configuration yes
+PUT /v1/operator/scheduler/configuration yes
+GET /v1/operator/snapshot yes
+PUT /v1/operator/snapshot yes
+GET /v1/operator/keyring/keys later
+DELETE /v1/operator/keyring/key/x later
+PUT /v1/operator/keyring/rotate later
+GET /v1/operator/license yes
+PUT /v1/operator/license enterprise
+GET /v1/operator/utilization enterprise
+POST /v1/operator/utilization enterprise
+GET /v1/operator/upgrade-check/vault-workload-identity later
+GET /.well-known/jwks.json yes
+GET /.well-known/openid-configuration later
+PUT /v1/acl/bootstrap later
+GET /v1/acl/policies later
+GET /v1/acl/policy/x later
+PUT /v1/acl/policy/x later
+DELETE /v1/acl/policy/x later
+GET /v1/acl/policy/self later
+GET /v1/acl/tokens later
+PUT /v1/acl/token later
+GET /v1/acl/token/x later
+PUT /v1/acl/token/x later
+DELETE /v1/acl/token/x later
+GET /v1/acl/token/self later
+PUT /v1/acl/token/onetime later
+PUT /v1/acl/token/onetime/exchange later
+GET /v1/acl/roles later
+PUT /v1/acl/role later
+GET /v1/acl/role/x later
+GET /v1/acl/role/name/x later
+GET /v1/acl/auth-methods later
+PUT /v1/acl/auth-method later
+GET /v1/acl/auth-method/x later
+GET /v1/acl/binding-rules later
+PUT /v1/acl/binding-rule later
+GET /v1/acl/binding-rule/x later
+PUT /v1/acl/oidc/auth-url later
+PUT /v1/acl/oidc/complete-auth later
+PUT /v1/acl/login later
+PUT /v1/acl/identity/client-introduction-token later
+GET /v1/vars later
+GET /v1/var/a/b/c later
+PUT /v1/var/a/b/c later
+DELETE /v1/var/a/b/c later
+GET /v1/namespaces yes
+PUT /v1/namespace yes
+GET /v1/namespace/x yes
+PUT /v1/namespace/x yes
+DELETE /v1/namespace/x yes
+GET /v1/scaling/policies yes
+GET /v1/scaling/policy/x yes
+GET /v1/volumes later
+PUT /v1/volumes later
+GET /v1/volume/csi/x later
+PUT /v1/volume/csi/x later
+DELETE /v1/volume/csi/x later
+PUT /v1/volume/csi/x/create later
+DELETE /v1/volume/csi/x/detach later
+DELETE /v1/volume/csi/x/delete later
+GET /v1/volumes/external later
+GET /v1/volumes/snapshot later
+GET /v1/volume/host/x later
+DELETE /v1/volume/host/x later
+PUT /v1/volume/host/create later
+PUT /v1/volume/host/register later
+GET /v1/volumes/claims later
+DELETE /v1/volumes/claim/x later
+GET /v1/plugins later
+GET /v1/plugin/csi/x later
+GET /v1/sentinel/policies enterprise
+GET /v1/sentinel/policy/x enterprise
+GET /v1/quotas enterprise
+GET /v1/quota-usages enterprise
+PUT /v1/quota enterprise
+GET /v1/quota/x enterprise
+PUT /v1/recommendation enterprise
+GET /v1/recommendation/x enterprise
+GET /v1/recommendations enterprise
+PUT /v1/recommendations/apply enterprise
+`
+
+func TestContract(t *testing.T) {
+	rt := newRouter(routes())
+	for line := range strings.Lines(contract) {
+		f := strings.Fields(line)
+		if len(f) == 0 {
+			continue
+		}
+		row, _, _ := rt.find(f[0], f[1])
+		if row == nil {
+			t.Errorf("%s %s has no row", f[0], f[1])
+			continue
+		}
+		got := "yes"
+		if row.where == here && row.right == anyone {
+			r := &request{Request: &http.Request{}, row: row}
+			if _, err := safely(row, r); err != nil {
+				switch code, text := answer(err); {
+				case code == 501 && text == errEnterprise.Text:
+					got = "enterprise"
+				case code == 501 && strings.HasSuffix(text, ": not supported by this version yet"):
+					got = "later"
+				}
+			}
+		}
+		if got != f[2] {
+			t.Errorf("%s %s is %q, want %q", f[0], f[1], got, f[2])
+		}
+	}
+}
+
+// safely runs a handler that may need more than the test gives it.
+func safely(row *route, r *request) (out any, err error) {
+	defer func() { _ = recover() }()
+	return row.do(&API{}, r)
+}
+
+func TestFind(t *testing.T) {
+	rt := newRouter(append(routes(), nodeRoutes()...))
+	for _, c := range []struct {
+		method, path, pattern, id string
+		known                     bool
+	}{
+		{"GET", "/v1/job/a/b/plan", "", "a/b", true}, // plan is PUT
+		{"PUT", "/v1/job/a/b/plan", "/v1/job/{id...}/plan", "a/b", true},
+		{"PUT", "/v1/job/a%2Fb/plan", "/v1/job/{id...}/plan", "a/b", true},
+		{"PUT", "/v1/job/a%2Fplan", "/v1/job/{id...}", "a/plan", true},
+		{"GET", "/v1/job/plan", "/v1/job/{id...}", "plan", true},
+		{"PUT", "/v1/job/x/periodic/force", "/v1/job/{id...}/periodic/force", "x", true},
+		{"POST", "/v1/job/x/evaluate", "/v1/job/{id...}/evaluate", "x", true},
+		{"GET", "/v1/node/pools", "/v1/node/pools", "", true},
+		{"GET", "/v1/node/pools/", "", "", false},
+		{"GET", "/v1/job/", "", "", false},
+		{"GET", "/v1/scaling/policy/", "", "", false},
+		{"HEAD", "/v1/jobs", "/v1/jobs", "", true},
+		{"PATCH", "/v1/jobs", "", "", true},
+		{"POST", "/v1/system/gc", "", "", true}, // PUT only
+		{"GET", "/v1/node/%zz", "", "", false},
+		{"GET", "/", "", "", false},
+		{"GET", "", "", "", false},
+		{"PUT", "/v1/internal/node/register", "/v1/internal/node/register", "", true},
+	} {
+		row, vars, known := rt.find(c.method, c.path)
+		pattern := ""
+		if row != nil {
+			pattern = row.path
+		}
+		if pattern != c.pattern || known != c.known || row != nil && vars["id"] != c.id {
+			t.Errorf("%s %s: %q %q %v, want %q %q %v", c.method, c.path, pattern, vars["id"], known, c.pattern, c.id, c.known)
+		}
+	}
+}
+
+func TestMethodAndPathErrors(t *testing.T) {
+	ag := newAgent(t)
+	for _, c := range []struct {
+		method, path string
+		code         int
+		text         string
+	}{
+		{"DELETE", "/v1/jobs", 405, "Invalid method"},
+		{"PUT", "/v1/nodes", 405, "Invalid method"},
+		{"GET", "/v1/system/gc", 405, "Invalid method"},
+		{"POST", "/v1/system/gc", 405, "Invalid method"},
+		{"GET", "/v1/nope", 404, ""},
+		{"GET", "/", 404, ""},
+		{"PUT", "/v1/internal/node/register", 404, ""}, // not on the people's port
+		{"GET", "/v1/acl/tokens", 501, "ACLs: not supported by this version yet"},
+		{"GET", "/v1/quotas", 501, "Nomad Enterprise only endpoint"},
+		{"GET", "/v1/jobs?index=-1", 400, "Invalid index"},
+		{"GET", "/v1/jobs?index=1&wait=soon", 400, "Invalid wait time"},
+		{"GET", "/v1/jobs?per_page=many", 400, `Invalid per_page: "many" is not a number from 0 to 2147483647`},
+		{"GET", "/v1/jobs?stale=maybe", 400, `Invalid value for "stale": "maybe" is not a boolean`},
+		{"GET", "/v1/jobs?%zz", 400, `Invalid query string: invalid URL escape "%zz"`},
+		{"GET", "/v1/jobs?region=mars", 500, "No path to region"},
+		{"GET", "/v1/allocations?next_token=x", 400, `Invalid next_token "x": use the value of X-Nomad-NextToken as it is`},
+		{"GET", "/v1/operator/license", 204, ""},
+		{"GET", "/v1/agent/health?type=x", 400, `unknown type "x": use client or server`},
+		{"PUT", "/v1/agent/join", 400, "missing address to join: set ?address=host:port, once or more"},
+		{"PUT", "/v1/agent/force-leave", 400, "missing node to force leave: set ?node="},
+		{"GET", "/v1/agent/pprof/heap", 404, "profiles are switched off: set enable_debug = true"},
+		{"GET", "/v1/agent/monitor?server_id=unknown.global", 500, "unknown Nomad server unknown.global"},
+		{"GET", "/v1/agent/monitor?log_level=loud", 400, "Unknown log level: loud"},
+		{"GET", "/v1/client/stats", 501, "this agent does not run a client"},
+		{"GET", "/v1/client/fs/logs/x", 404, `Unknown allocation "x"`},
+		{"GET", "/v1/event/stream?topic=Evaluation:::*", 400, `Invalid key value pair for topic: "Evaluation:::*" is not of the form Topic or Topic:key`},
+		{"GET", "/v1/service/x?choose=2", 400, `Invalid value for "choose": "2" is not of the form N|key`},
+		{"GET", "/v1/job/x/submission", 400, `Invalid value for "version": "" is not a version number`},
+		{"PUT", "/v1/search", 400, "Request body is empty"},
+	} {
+		code, text, _ := ag.call(c.method, c.path, "")
+		if code != c.code || text != c.text {
+			t.Errorf("%s %s: got %d %q, want %d %q", c.method, c.path, code, text, c.code, c.text)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package httpapi
+
+import (
+	"iter"
+	"slices"
+
+	"github.com/hashicorp/go-memdb"
+	"github.com/hashicorp/nomad/api"
+	"github.com/hashicorp/nomad/api/contexts"
+
+	"github.com/selfheal/selfheal/agent/state"
+)
+
+// maxMatches is how many matches a context shows; more are truncated. Fact of the
+// Nomad API.
+const maxMatches = 20
+
+// source is one kind of thing that has an ID to search for by prefix.
+type source struct {
+	context contexts.Context
+	ids     func(snap *state.Snapshot, ns, prefix string) iter.Seq[string]
+}
+
+// sources are the contexts of a prefix search. Kinds that do not exist yet match nothing.
+var sources = []source{
+	{contexts.Allocs, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
+		return project(s.Allocs(nil, ns, p), func(a *state.Alloc) string { return a.ID })
+	}},
+	{contexts.Deployments, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
+		return project(s.Deployments(nil, ns, p), func(d *api.Deployment) string { return d.ID })
+	}},
+	{contexts.Evals, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
+		return project(s.Evals(nil, ns, p), func(e *api.Evaluation) string { return e.ID })
+	}},
+	{contexts.Jobs, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
+		return project(s.Jobs(nil, ns, p), func(j *api.Job) string { return *j.ID })
+	}},
+	{contexts.Nodes, func(s *state.Snapshot, _, p string) iter.Seq[string] {
+		return project(s.NodesByPrefix(nil, p), func(n *state.Node) string { return n.ID })
+	}},
+	{contexts.NodePools, func(s *state.Snapshot, _, p string) iter.Seq[string] {
+		return project(s.NodePools(nil, p), func(n *api.NodePool) string { return n.Name })
+	}},
+	{contexts.Namespaces, func(s *state.Snapshot, _, p string) iter.Seq[string] {
+		return project(s.Namespaces(nil, p), func(n *api.Namespace) string { return n.Name })
+	}},
+	{contexts.ScalingPolicies, none},
+	{contexts.Plugins, none},
+	{contexts.Variables, none},
+	{contexts.Volumes, none},
+	{contexts.HostVolumes, none},
+	{contexts.Quotas, none},
+	{contexts.Recommendations, none},
+}
+
+func none(*state.Snapshot, string, string) iter.Seq[string] { return func(func(string) bool) {} }
+
+// project maps a sequence.
+func project[From, To any](seq iter.Seq[From], f func(From) To) iter.Seq[To] {
+	return func(yield func(To) bool) {
+		for v := range seq {
+			if !yield(f(v)) {
+				return
+			}
+		}
+	}
+}
+
+// searchPrefix is PUT /v1/search: which IDs begin like this.
+func searchPrefix(a *API, r *request) (any, error) {
+	var body api.SearchRequest
+	if err := a.decode(r, &body); err != nil {
+		return nil, err
+	}
+	if !knownContext(body.Context) {
+		return nil, badRequest("invalid context %q", body.Context)
+	}
+	return a.read(r, func(snap *state.Snapshot, _ memdb.WatchSet) (any, uint64, error) {
+		resp := &api.SearchResponse{Matches: map[contexts.Context][]string{}, Truncations: map[contexts.Context]bool{}}
+		for _, src := range sources {
+			if body.Context != src.context && body.Context != contexts.All && body.Context != "" {
+				continue
+			}
+			ids := []string{}
+			more := false
+			for id := range src.ids(snap, r.namespace, body.Prefix) {
+				if len(ids) == maxMatches {
+					more = true
+					break
+				}
+				ids = append(ids, id)
+			}
+			resp.Matches[src.context], resp.Truncations[src.context] = ids, more
+		}
+		index := snap.LastIndex()
+		resp.LastIndex = index
+		return resp, index, nil
+	})
+}
+
+func knownContext(c contexts.Context) bool {
+	return c == "" || c == contexts.All || slices.ContainsFunc(sources, func(s source) bool { return s.context == c })
+}

@@ -1,0 +1,137 @@
+package leader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/selfheal/selfheal/agent/state"
+)
+
+// Log is the replicated log, as the leader writes it.
+type Log interface {
+	// Apply returns the command's result once a majority has it.
+	Apply(ctx context.Context, data []byte) (result any, index uint64, err error)
+}
+
+// Busy measures how much of its time a loop works: call it when work starts, and
+// what it returns when the work ends.
+type Busy func() (done func())
+
+// Config is what a Leader needs.
+type Config struct {
+	Logger  hclog.Logger
+	State   *state.Store
+	Log     Log
+	Members Members
+	Prober  Prober
+	Raft    Raft
+	Graces  Graces
+	Brake   Brake
+	GC      GC
+	// Busy gives a loop its busy meter; nil measures nothing.
+	Busy func(loop string) Busy
+}
+
+// Default is how a Leader behaves unless told otherwise.
+func Default() Config {
+	return Config{
+		Graces: Graces{AgentDead: 1200 * time.Millisecond, AgentFrozen: 10 * time.Second, Restarting: 5 * time.Minute},
+		Brake:  Brake{Share: 0.34, Window: 30 * time.Second, Pace: 5 * time.Second},
+		GC:     DefaultGC(),
+	}
+}
+
+// Leader runs the loops while this server leads.
+type Leader struct {
+	cfg   Config
+	log   hclog.Logger
+	feeds []*feed
+
+	evaluate *evaluator
+	liveness *liveness
+	rollout  *rollout
+	drain    *drainer
+	members  *membership
+	gc       *collector
+}
+
+// New subscribes to the state. Nothing runs before Run.
+func New(cfg Config) *Leader {
+	if cfg.Busy == nil {
+		cfg.Busy = func(string) Busy { return func() func() { return func() {} } }
+	}
+	l := &Leader{cfg: cfg, log: cfg.Logger.Named("leader")}
+	l.evaluate = newEvaluator(l, l.subscribe(state.TableNodes, state.TableAllocs, state.TableEvals, state.TableJobs))
+	l.liveness = newLiveness(l, l.subscribe(state.TableNodes, tableMembers))
+	l.rollout = newRollout(l, l.subscribe(state.TableDeployments, state.TableAllocs))
+	l.drain = newDrainer(l, l.subscribe(state.TableNodes, state.TableAllocs))
+	l.members = newMembership(l)
+	l.gc = newCollector(l)
+	cfg.State.Changes(func(changes []state.Change) {
+		for _, f := range l.feeds {
+			f.put(changes)
+		}
+	})
+	return l
+}
+
+func (l *Leader) subscribe(tables ...string) *feed {
+	f := newFeed(tables...)
+	l.feeds = append(l.feeds, f)
+	return f
+}
+
+// Run leads until ctx ends, which must be when leadership is lost. The state must
+// hold everything that was agreed on before. An error of a
+// loop ends all of them; the caller starts Run again while it still leads.
+func (l *Leader) Run(ctx context.Context) error {
+	for _, f := range l.feeds {
+		f.open()
+		defer f.close()
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, loop := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"evaluate", l.evaluate.run},
+		{"liveness", l.liveness.run},
+		{"rollout", l.rollout.run},
+		{"drain", l.drain.run},
+		{"membership", l.members.run},
+		{"gc", l.gc.run},
+	} {
+		g.Go(func() error {
+			if err := loop.run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("%s loop: %w", loop.name, err)
+			}
+			return ctx.Err()
+		})
+	}
+	err := g.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// apply writes one command and returns its result; a refusal by the state is an error.
+func (l *Leader) apply(ctx context.Context, cmd state.Command) (any, error) {
+	data, err := state.Encode(time.Now(), cmd)
+	if err != nil {
+		return nil, fmt.Errorf("encode command: %w", err)
+	}
+	result, _, err := l.cfg.Log.Apply(ctx, data)
+	if err != nil {
+		return nil, fmt.Errorf("apply: %w", err)
+	}
+	if refused, ok := result.(error); ok {
+		return nil, refused
+	}
+	return result, nil
+}

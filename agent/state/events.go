@@ -1,0 +1,179 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// ErrSlowReader tells a subscriber of the event stream that it fell behind what is
+// buffered: it has to start again.
+var ErrSlowReader = errors.New("event stream: reader is too slow, events were dropped")
+
+// maxBufferedEvents bounds the buffer when single log entries change very many
+// rows: about 1 MiB of changes, and at most 7 MiB of allocations that they replaced.
+const maxBufferedEvents = 1 << 14
+
+// EventBroker keeps the last changes for the event stream. Publishing never waits
+// for a reader: events are made when they are read, and a reader that fell out
+// of the buffer is told.
+type EventBroker struct {
+	buffer int              // commits
+	now    func() *Snapshot // joins allocations when they are read: a buffered snapshot would keep old trees alive
+
+	mu     sync.Mutex
+	ring   []commit      // oldest first
+	next   uint64        // number of the commit to come; ring holds next-len(ring) to next-1
+	events int           // changes in ring
+	more   chan struct{} // closed at the next publish
+}
+
+// commit is what one log entry changed.
+type commit struct {
+	cmd     Type
+	changes []Change // at least one
+}
+
+func newEventBroker(buffer int, now func() *Snapshot) *EventBroker {
+	return &EventBroker{buffer: buffer, now: now, more: make(chan struct{})}
+}
+
+func (b *EventBroker) publish(cmd Type, changes []Change) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ring = append(b.ring, commit{cmd, changes})
+	b.next++
+	b.events += len(changes)
+	for len(b.ring) > b.buffer || b.events > maxBufferedEvents && len(b.ring) > 1 {
+		b.events -= len(b.ring[0].changes)
+		b.ring[0] = commit{} // the array outlives the slice's start
+		b.ring = b.ring[1:]
+	}
+	close(b.more)
+	b.more = make(chan struct{})
+}
+
+// Subscription reads the event stream from one point on.
+type Subscription struct {
+	b         *EventBroker
+	at        uint64 // number of the next commit to read
+	topics    map[string][]string
+	namespace string
+}
+
+// Subscribe reads the events after index (0: only those to come). topics maps a
+// topic ("Job", "*") to the keys wanted of it ("*" or none: all); nil means
+// everything. namespace "*" means all of them; rows without a namespace (nodes,
+// pools) pass any. An index older than the buffer starts with the oldest there is.
+func (b *EventBroker) Subscribe(index uint64, topics map[string][]string, namespace string) *Subscription {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	sub := &Subscription{b: b, at: b.next, topics: topics, namespace: namespace}
+	if index > 0 {
+		first := b.next - uint64(len(b.ring))
+		newer := slices.IndexFunc(b.ring, func(c commit) bool { return c.changes[0].Index > index })
+		if newer >= 0 {
+			sub.at = first + uint64(newer)
+		}
+	}
+	return sub
+}
+
+// Next waits for the next log entry with events of interest. Err is never set; the
+// error is ctx's, or ErrSlowReader.
+func (s *Subscription) Next(ctx context.Context) (api.Events, error) {
+	for {
+		c, more, err := s.step()
+		if err != nil {
+			return api.Events{}, err
+		}
+		if c.changes == nil {
+			select {
+			case <-more:
+			case <-ctx.Done():
+				return api.Events{}, ctx.Err()
+			}
+			continue
+		}
+		if ev := s.eventsOf(c); len(ev.Events) > 0 {
+			return ev, nil
+		}
+	}
+}
+
+// step takes the next commit out of the buffer; none: more says when to look again.
+func (s *Subscription) step() (c commit, more <-chan struct{}, err error) {
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	first := s.b.next - uint64(len(s.b.ring))
+	switch {
+	case s.at < first:
+		return commit{}, nil, ErrSlowReader
+	case s.at == s.b.next:
+		return commit{}, s.b.more, nil
+	}
+	c = s.b.ring[s.at-first]
+	s.at++
+	return c, nil, nil
+}
+
+func (s *Subscription) eventsOf(c commit) api.Events {
+	out := api.Events{Index: c.changes[0].Index}
+	snap := s.b.now()
+	for _, ch := range c.changes {
+		kind, ok := eventKinds[ch.Table]
+		if !ok {
+			continue
+		}
+		row := ch.After
+		if row == nil {
+			row = ch.Before
+		}
+		f := kind.facts(row)
+		if !s.wants(kind.topic, f) {
+			continue
+		}
+		payload := map[string]any{kind.field: row}
+		if a, isAlloc := row.(*Alloc); isAlloc {
+			view := snap.API(a)
+			view.Job = nil // as large as all the rest, and the same for each
+			payload[kind.field] = view
+		}
+		if n, isNode := row.(*Node); isNode {
+			payload[kind.field] = &n.Node // without the secret
+		}
+		if ch.After == nil && ch.Table == TableJobs {
+			payload["Deleted"] = true
+		}
+		out.Events = append(out.Events, api.Event{
+			Topic: kind.topic, Type: kind.typeOf(c.cmd, ch), Key: f.key, FilterKeys: f.filter,
+			Index: ch.Index, Payload: payload,
+		})
+	}
+	return out
+}
+
+func (s *Subscription) wants(topic api.Topic, f eventFacts) bool {
+	if f.namespace != "" && s.namespace != AllNamespaces && s.namespace != f.namespace {
+		return false
+	}
+	if s.topics == nil {
+		return true
+	}
+	for _, t := range []string{string(topic), string(api.TopicAll)} {
+		keys, asked := s.topics[t]
+		if !asked {
+			continue
+		}
+		if len(keys) == 0 || slices.Contains(keys, string(api.TopicAll)) || slices.Contains(keys, f.key) {
+			return true
+		}
+		if slices.ContainsFunc(f.filter, func(k string) bool { return slices.Contains(keys, k) }) {
+			return true
+		}
+	}
+	return false
+}

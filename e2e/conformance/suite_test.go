@@ -1,0 +1,3 @@
+package conformance
+
+import _ "github.com/shoenig/test" // the suite's assertions

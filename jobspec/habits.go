@@ -1,0 +1,199 @@
+package jobspec
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+)
+
+var jobType = reflect.TypeFor[api.Job]()
+
+// attributeHabits are attributes that set more than one field, by type and name.
+var attributeHabits = map[reflect.Type]map[string]func(dst any, name string, val cty.Value) error{
+	reflect.TypeFor[api.Constraint](): {
+		"distinct_hosts":    constraintFlag,
+		"distinct_property": distinctProperty,
+		"is_set":            constraintFlag,
+		"is_not_set":        constraintFlag,
+		"regexp":            constraintValue,
+		"version":           constraintValue,
+		"semver":            constraintValue,
+		"set_contains":      constraintValue,
+		"set_contains_all":  constraintValue,
+		"set_contains_any":  constraintValue,
+	},
+	reflect.TypeFor[api.Affinity](): {
+		"regexp":           affinityValue,
+		"version":          affinityValue,
+		"semver":           affinityValue,
+		"set_contains":     affinityValue,
+		"set_contains_all": affinityValue,
+		"set_contains_any": affinityValue,
+	},
+}
+
+// constraintFlag is `distinct_hosts = true`.
+func constraintFlag(dst any, name string, val cty.Value) error {
+	b, err := convert.Convert(val, cty.Bool)
+	if err != nil || b.IsNull() {
+		return errors.New("true or false expected")
+	}
+	if b.False() && name != api.ConstraintDistinctHosts {
+		return errors.New("can only be true; leave the constraint out, or use its opposite")
+	}
+	c := dst.(*api.Constraint)
+	c.Operand = name
+	if name == api.ConstraintDistinctHosts {
+		c.RTarget = strconv.FormatBool(b.True())
+	}
+	return nil
+}
+
+// distinctProperty is `distinct_property = "${meta.rack}"`, with an optional
+// value beside it: how many allocations may share one.
+func distinctProperty(dst any, name string, val cty.Value) error {
+	s, err := stringOf(val)
+	c := dst.(*api.Constraint)
+	c.Operand, c.LTarget = name, s
+	return err
+}
+
+// constraintValue is `version = ">= 1.2"`, the operator as the name.
+func constraintValue(dst any, name string, val cty.Value) error {
+	s, err := stringOf(val)
+	c := dst.(*api.Constraint)
+	c.Operand, c.RTarget = name, s
+	return err
+}
+
+func affinityValue(dst any, name string, val cty.Value) error {
+	s, err := stringOf(val)
+	a := dst.(*api.Affinity)
+	a.Operand, a.RTarget = name, s
+	return err
+}
+
+func stringOf(val cty.Value) (string, error) {
+	s, err := convert.Convert(val, cty.String)
+	if err != nil || s.IsNull() {
+		return "", fmt.Errorf("a string expected, not %s", val.Type().FriendlyName())
+	}
+	return s.AsString(), nil
+}
+
+// blockHabit decodes a block that does not end up in the field of its name.
+type blockHabit func(b block, dst any)
+
+// blockHabits are the block habits by the type of the block around and the name.
+func (d *decoder) blockHabits() map[reflect.Type]map[string]blockHabit {
+	return map[reflect.Type]map[string]blockHabit{
+		jobType: {
+			"task":   d.jobTask,
+			"vault":  d.jobVault,
+			"secret": d.jobSecret,
+		},
+		reflect.TypeFor[api.Task]():            {"identity": d.identity},
+		reflect.TypeFor[api.NetworkResource](): {"port": d.port},
+	}
+}
+
+// jobTask puts a task that stands directly in the job into a group of its own.
+func (d *decoder) jobTask(b block, dst any) {
+	task := &api.Task{}
+	d.structure(b, reflect.ValueOf(task).Elem())
+	job := dst.(*api.Job)
+	job.TaskGroups = append(job.TaskGroups, &api.TaskGroup{Name: new(task.Name), Tasks: []*api.Task{task}})
+}
+
+// jobVault remembers a vault block of the job for every task without its own.
+func (d *decoder) jobVault(b block, _ any) {
+	if row := d.refused.find("Task", "Vault"); row != nil {
+		d.fail(b.TypeRange, row.message(""), row.instead)
+		return
+	}
+	d.block(b, reflect.ValueOf(&d.vault).Elem())
+}
+
+// jobSecret remembers a secret block of the job for every task.
+func (d *decoder) jobSecret(b block, _ any) {
+	if row := d.refused.find("Task", "Secrets"); row != nil {
+		d.fail(b.TypeRange, row.message(""), row.instead)
+		return
+	}
+	d.block(b, reflect.ValueOf(&d.secrets).Elem())
+}
+
+// shareWithTasks copies what stands once in the job into every task.
+func (d *decoder) shareWithTasks(job *api.Job) {
+	for _, group := range job.TaskGroups {
+		for _, task := range group.Tasks {
+			if task.Vault == nil && d.vault != nil {
+				task.Vault = new(*d.vault)
+			}
+			for _, secret := range d.secrets {
+				task.Secrets = append(task.Secrets, new(*secret))
+			}
+		}
+	}
+}
+
+// identity tells the default identity from the named ones.
+func (d *decoder) identity(b block, dst any) {
+	id := &api.WorkloadIdentity{}
+	d.structure(b, reflect.ValueOf(id).Elem())
+	task := dst.(*api.Task)
+	if id.Name == "" || id.Name == "default" {
+		task.Identity = id
+		return
+	}
+	task.Identities = append(task.Identities, id)
+}
+
+// port tells static ports from those that the scheduler picks.
+func (d *decoder) port(b block, dst any) {
+	var port api.Port
+	d.structure(b, reflect.ValueOf(&port).Elem())
+	network := dst.(*api.NetworkResource)
+	static, given := b.Body.Attributes["static"]
+	if given && (port.Value < 1 || port.Value > maxPort) {
+		d.fail(static.Expr.Range(), fmt.Sprintf("static must be between 1 and %d (is %d)", maxPort, port.Value), "leave static out for a port chosen by the scheduler")
+	}
+	if given {
+		network.ReservedPorts = append(network.ReservedPorts, port)
+		return
+	}
+	network.DynamicPorts = append(network.DynamicPorts, port)
+}
+
+// finishers complete a struct after its block was read.
+var finishers = map[reflect.Type]func(dst any){
+	reflect.TypeFor[api.Template]():       func(dst any) { finishTemplate(dst.(*api.Template)) },
+	reflect.TypeFor[api.PeriodicConfig](): func(dst any) { finishPeriodic(dst.(*api.PeriodicConfig)) },
+}
+
+func finishTemplate(t *api.Template) {
+	if t.ChangeMode == nil {
+		t.ChangeMode = new("restart")
+	}
+	if t.Perms == nil {
+		t.Perms = new("0644")
+	}
+	if t.Splay == nil {
+		t.Splay = new(5 * time.Second)
+	}
+	if t.ChangeScript != nil && t.ChangeScript.Timeout == nil {
+		t.ChangeScript.Timeout = new(5 * time.Second)
+	}
+}
+
+func finishPeriodic(p *api.PeriodicConfig) {
+	if p.SpecType == nil {
+		p.SpecType = new(api.PeriodicSpecCron)
+	}
+}

@@ -1,0 +1,1 @@
+{"ID": "x", "TaskGroups": [{"Name": "g", "ShutdownDelay": "30s"}]}

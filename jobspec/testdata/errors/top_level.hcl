@@ -1,0 +1,7 @@
+name = "x"
+jop "x" {}
+job "a" {}
+job "b" {}
+job {}
+variable {}
+locals "l" {}

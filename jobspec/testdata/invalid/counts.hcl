@@ -1,0 +1,14 @@
+job "counts" {
+  group "a" {
+    count = 30000
+    task "t" {
+      driver = "mock"
+    }
+  }
+  group "b" {
+    count = 30000
+    task "t" {
+      driver = "mock"
+    }
+  }
+}

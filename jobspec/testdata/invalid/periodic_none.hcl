@@ -1,0 +1,12 @@
+job "periodic" {
+  periodic {}
+  parameterized {}
+  group "g" {
+    task "t" {
+      driver = "mock"
+      dispatch_payload {
+        file = "../../etc/passwd"
+      }
+    }
+  }
+}

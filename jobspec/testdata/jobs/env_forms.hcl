@@ -1,0 +1,24 @@
+# env, meta and config as blocks, as attributes and twice.
+job "forms" {
+  meta = {
+    "dotted.key" = "yes"
+  }
+  group "g" {
+    meta {
+      a = "1"
+    }
+    meta {
+      b = "2"
+    }
+    task "t" {
+      driver = "raw_exec"
+      config = {
+        command = "x"
+        empty   = null
+        ratio   = 0.5
+        big     = 4294967296
+      }
+      env = merge({ A = "1" }, { for k in ["b", "c"] : upper(k) => k })
+    }
+  }
+}

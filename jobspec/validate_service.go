@@ -1,0 +1,151 @@
+package jobspec
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// serviceName is how services may be called: names become labels in DNS.
+var serviceName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,126}[a-zA-Z0-9])?$`)
+
+// minCheck is the shortest interval and timeout of a check.
+const minCheck = time.Second
+
+// service judges a service of a group (t is nil) or of a task.
+func (c checker) service(s *api.Service, g *api.TaskGroup, t *api.Task) {
+	if s == nil {
+		return
+	}
+	c = c.in("service %q", s.Name)
+	if !atRuntime(s.Name) && !serviceName.MatchString(s.Name) {
+		c.errorf("name must be 1 to 128 letters, digits, _, . or -, beginning and ending with a letter or digit")
+	}
+	c.oneOf("provider", s.Provider, "", api.ServiceProviderConsul, "nomad")
+	c.oneOf("address_mode", s.AddressMode, "", "auto", "alloc", "alloc_ipv6", "driver", "host")
+	c.oneOf("on_update", s.OnUpdate, "", api.OnUpdateRequireHealthy, api.OnUpdateIgnoreWarn, api.OnUpdateIgnore)
+	c.servicePort(s.PortLabel, s.AddressMode, g)
+	if s.TaskName != "" && t == nil && !hasTask(g, s.TaskName) {
+		c.errorf("task %q is not in the group", s.TaskName)
+	}
+	c.checkRestart(s.CheckRestart)
+	for i := range s.Checks {
+		name := s.Checks[i].Name
+		if name == "" {
+			name = strconv.Itoa(i + 1)
+		}
+		c.in("check %q", name).check(&s.Checks[i], s, g)
+	}
+}
+
+// servicePort judges a reference to a port: the label of one, or its number
+// where the address is the task's own.
+func (c checker) servicePort(label, mode string, g *api.TaskGroup) {
+	if label == "" || atRuntime(label) || hasPort(g, label) {
+		return
+	}
+	n, err := strconv.Atoi(label)
+	switch {
+	case err != nil:
+		hint := didYouMean(label, portLabels(g))
+		if hint == "" {
+			hint = `declare it with network { port "` + label + `" { } }`
+		}
+		c.errorf("port %q is not declared in the group; %s", label, hint)
+	case n < 1 || n > maxPort:
+		c.errorf("port must be between 1 and %d (is %d)", maxPort, n)
+	case mode == "host":
+		c.errorf("port %d: address_mode host needs the label of a port", n)
+	}
+}
+
+// checkTypes says what each type of check needs.
+var checkTypes = map[string]struct{ port, path, command bool }{
+	"http":   {port: true, path: true},
+	"tcp":    {port: true},
+	"grpc":   {port: true},
+	"script": {command: true},
+}
+
+// check judges one health check.
+func (c checker) check(check *api.ServiceCheck, s *api.Service, g *api.TaskGroup) {
+	needs, known := checkTypes[check.Type]
+	if !known {
+		c.oneOf("type", check.Type, keys(checkTypes)...)
+	}
+	if check.Interval < minCheck {
+		c.errorf("interval must be at least %s (is %s)", minCheck, check.Interval)
+	}
+	if check.Timeout < minCheck {
+		c.errorf("timeout must be at least %s (is %s)", minCheck, check.Timeout)
+	}
+	if needs.port && check.PortLabel == "" && s.PortLabel == "" {
+		c.errorf("port is missing, here and in the service")
+	}
+	c.servicePort(check.PortLabel, "", g)
+	if needs.path && !strings.HasPrefix(check.Path, "/") && !atRuntime(check.Path) {
+		c.errorf("path must begin with / (is %q)", check.Path)
+	}
+	if needs.command && check.Command == "" {
+		c.errorf("command is missing")
+	}
+	if check.TaskName != "" && !hasTask(g, check.TaskName) {
+		c.errorf("task %q is not in the group", check.TaskName)
+	}
+	c.oneOf("initial_status", check.InitialStatus, "", "passing", "warning", "critical")
+	c.oneOf("on_update", check.OnUpdate, "", api.OnUpdateRequireHealthy, api.OnUpdateIgnoreWarn, api.OnUpdateIgnore)
+	c.oneOf("address_mode", check.AddressMode, "", "alloc", "alloc_ipv6", "driver", "host")
+	if needs.path {
+		c.oneOf("protocol", check.Protocol, "", "http", "https")
+	}
+	c.checkRestart(check.CheckRestart)
+}
+
+func (c checker) checkRestart(r *api.CheckRestart) {
+	if r == nil {
+		return
+	}
+	c = c.in("check_restart")
+	c.atLeast("limit", r.Limit, 0)
+	if d := or(r.Grace); d < 0 {
+		c.errorf("grace cannot be negative (is %s)", d)
+	}
+}
+
+func hasTask(g *api.TaskGroup, name string) bool {
+	for _, t := range g.Tasks {
+		if t != nil && t.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func hasPort(g *api.TaskGroup, label string) bool {
+	for _, known := range portLabels(g) {
+		if known == label {
+			return true
+		}
+	}
+	return false
+}
+
+// portLabels are the labels of all ports of a group.
+func portLabels(g *api.TaskGroup) []string {
+	var out []string
+	for _, n := range g.Networks {
+		if n == nil {
+			continue
+		}
+		for _, p := range n.ReservedPorts {
+			out = append(out, p.Label)
+		}
+		for _, p := range n.DynamicPorts {
+			out = append(out, p.Label)
+		}
+	}
+	return out
+}

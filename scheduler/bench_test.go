@@ -1,0 +1,197 @@
+package scheduler
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// benchCluster has n nodes in three datacenters and fifty racks, each with busy
+// allocations of other jobs.
+func benchCluster(n, busy int) *Cluster {
+	c := NewCluster()
+	for i := range n {
+		c.UpsertNode(Node{
+			ID: fmt.Sprintf("node-%05d", i), Name: fmt.Sprintf("node-%05d", i), Datacenter: fmt.Sprintf("dc%d", i%3+1), Pool: "default",
+			Status: NodeReady, Eligible: true, Class: []string{"small", "large"}[i%2],
+			Attributes: map[string]string{"kernel.name": "linux", "cpu.arch": []string{"amd64", "arm64"}[i%10/9], "unique.hostname": strconv.Itoa(i)},
+			Meta:       map[string]string{"rack": fmt.Sprintf("r%d", i%50)},
+			Capacity:   Resources{CPU: 16000, Memory: 65536, Disk: 500000},
+			Drivers:    map[string]bool{"exec": true, "docker": true}, IP: "10.0.0.1",
+		})
+		for k := range busy {
+			c.UpsertAlloc(&Alloc{
+				ID: fmt.Sprintf("busy-%d-%d", i, k), Namespace: "default", Job: fmt.Sprintf("busy-%d", k), Group: "g", Index: i,
+				NodeID: fmt.Sprintf("node-%05d", i), Desired: Run, Client: Running, Priority: 30,
+				Used:  Resources{CPU: int64(200 + i%7*50), Memory: int64(300 + i%11*40)},
+				Ports: []Port{{Label: "http", Value: 20000 + k, HostIP: "10.0.0.1"}},
+			})
+		}
+	}
+	return c
+}
+
+func benchJob(count int, change func(*Job)) *Job {
+	j := &Job{Namespace: "default", ID: "bench", Type: Service, Priority: 50, Datacenters: []string{"*"}, Pool: "default",
+		Groups: []*Group{{Name: "g", Count: count, Resources: Resources{CPU: 100, Memory: 128}, Spec: "a"}}}
+	if change != nil {
+		change(j)
+	}
+	return j
+}
+
+var benchShapes = []struct {
+	name   string
+	change func(*Job)
+}{
+	{"plain", nil},
+	{"constraint", func(j *Job) {
+		j.Constraints = []Constraint{{"${attr.kernel.name}", "=", "linux"}, {"${attr.cpu.arch}", "=", "amd64"}, {"${meta.rack}", "regexp", "^r[0-9]+$"}}
+	}},
+	{"affinity", func(j *Job) {
+		j.Affinities = []Affinity{{"${node.class}", "=", "large", 50}}
+	}},
+	{"spread", func(j *Job) {
+		j.Spreads = []Spread{{Attribute: "${node.datacenter}", Weight: 50}, {Attribute: "${meta.rack}", Weight: 50}}
+	}},
+	{"spread+targets+affinity", func(j *Job) {
+		j.Spreads = []Spread{
+			{Attribute: "${node.datacenter}", Weight: 70, Targets: []SpreadTarget{{"dc1", 50}, {"dc2", 30}, {"dc3", 20}}},
+			{Attribute: "${meta.rack}", Weight: 30},
+		}
+		j.Affinities = []Affinity{{"${node.class}", "=", "large", 50}}
+	}},
+	{"spread-by-host", func(j *Job) {
+		j.Spreads = []Spread{{Attribute: "${node.unique.id}", Weight: 100}}
+	}},
+	{"distinct_hosts", func(j *Job) {
+		j.Constraints = []Constraint{{Operand: distinctHosts}}
+	}},
+	{"distinct_property", func(j *Job) {
+		j.Constraints = []Constraint{{"${meta.rack}", distinctProperty, "1000"}}
+	}},
+	{"ports", func(j *Job) {
+		j.Groups[0].Ports = []PortAsk{{Label: "http"}, {Label: "admin", Static: 9000}}
+	}},
+	{"system", func(j *Job) { j.Type = System }},
+}
+
+// BenchmarkPlace places as many allocations as there are nodes.
+func BenchmarkPlace(b *testing.B) {
+	for _, n := range []int{100, 1000, 10000} {
+		c := benchCluster(n, 0)
+		for _, shape := range benchShapes {
+			b.Run(fmt.Sprintf("%s/nodes=%d", shape.name, n), func(b *testing.B) {
+				benchSchedule(b, c, benchJob(n, shape.change))
+			})
+		}
+	}
+}
+
+// BenchmarkSmallJob places ten on a busy cluster.
+func BenchmarkSmallJob(b *testing.B) {
+	c := benchCluster(10000, 10)
+	for _, shape := range benchShapes[:5] {
+		b.Run(shape.name, func(b *testing.B) {
+			benchSchedule(b, c, benchJob(10, shape.change))
+		})
+	}
+}
+
+// BenchmarkPreempt places 100 on a full cluster where each must evict.
+func BenchmarkPreempt(b *testing.B) {
+	c := benchCluster(1000, 10)
+	job := benchJob(100, func(j *Job) { j.Groups[0].Resources.CPU = 15000 })
+	for b.Loop() {
+		p := Schedule(Request{Cluster: c, Job: job, Namespace: "default", JobID: "bench", Now: time.Unix(1, 0), Settings: Settings{PreemptService: true}})
+		if len(p.Placements) != 100 {
+			b.Fatal(len(p.Placements), p.Failed["g"])
+		}
+	}
+	b.ReportMetric(100/b.Elapsed().Seconds()*float64(b.N), "placements/s")
+}
+
+// BenchmarkSettled looks at a job of 10,000 that needs nothing.
+func BenchmarkSettled(b *testing.B) {
+	c := benchCluster(10000, 0)
+	job := benchJob(10000, nil)
+	req := Request{Cluster: c, Job: job, Namespace: "default", JobID: "bench", Now: time.Unix(1, 0)}
+	applyBench(c, job, Schedule(req))
+	b.ReportAllocs()
+	for b.Loop() {
+		if p := Schedule(req); len(p.Placements)+len(p.Stops) != 0 {
+			b.Fatal("not settled")
+		}
+	}
+}
+
+// BenchmarkChange plans what 10,000 allocations on 10,000 nodes need when the job changes,
+// when a tenth of the nodes dies, and when one does.
+func BenchmarkChange(b *testing.B) {
+	c := benchCluster(10000, 0)
+	job := benchJob(10000, nil)
+	req := Request{Cluster: c, Job: job, Namespace: "default", JobID: "bench", Now: time.Unix(1, 0)}
+	applyBench(c, job, Schedule(req))
+	next := benchJob(10000, func(j *Job) { j.Version = 1; j.Groups[0].Spec = "b" })
+	updated := req
+	updated.Job, updated.Versions = next, func(uint64) *Job { return job }
+	run := func(name string, req Request, want int) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if p := Schedule(req); len(p.Placements) != want {
+					b.Fatalf("%d placed, want %d", len(p.Placements), want)
+				}
+			}
+			b.ReportMetric(float64(want*b.N)/b.Elapsed().Seconds(), "placements/s")
+		})
+	}
+	run("destructive", updated, 10000)
+	for _, lost := range []int{1, 1000} {
+		n, on := 0, map[string]bool{}
+		for _, a := range c.AllocsOfJob("default", "bench") {
+			if on[a.NodeID] || len(on) < lost {
+				on[a.NodeID] = true
+				n++
+			}
+		}
+		for id := range on {
+			node, _ := c.Node(id)
+			down := *node
+			down.Status = NodeDown
+			c.UpsertNode(down)
+		}
+		run(fmt.Sprintf("lost-nodes=%d", lost), req, n)
+	}
+}
+
+// BenchmarkApply adds and removes an allocation.
+func BenchmarkApply(b *testing.B) {
+	c := benchCluster(1000, 10)
+	a := &Alloc{ID: "x", Namespace: "default", Job: "x", Group: "g", NodeID: "node-00001", Desired: Run, Client: Running, Used: Resources{CPU: 1}}
+	b.ReportAllocs()
+	for b.Loop() {
+		c.UpsertAlloc(a)
+		c.DeleteAlloc("x")
+	}
+}
+
+func benchSchedule(b *testing.B, c *Cluster, job *Job) {
+	req := Request{Cluster: c, Job: job, Namespace: "default", JobID: "bench", Now: time.Unix(1, 0)}
+	placed := 0
+	for b.Loop() {
+		p := Schedule(req)
+		placed += len(p.Placements)
+		if len(p.Placements) == 0 {
+			b.Fatal("nothing placed")
+		}
+	}
+	b.ReportMetric(float64(placed)/b.Elapsed().Seconds(), "placements/s")
+}
+
+func applyBench(c *Cluster, job *Job, p Plan) {
+	for i, pl := range p.Placements {
+		c.UpsertAlloc(&Alloc{ID: strconv.Itoa(i), Namespace: job.Namespace, Job: job.ID, Group: pl.Group, Index: pl.Index,
+			NodeID: pl.NodeID, Desired: Run, Client: Running, Used: job.group(pl.Group).Resources, JobVersion: pl.JobVersion})
+	}
+}

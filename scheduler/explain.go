@@ -1,0 +1,155 @@
+package scheduler
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+)
+
+// hint names the smallest change that would place one more allocation, in words.
+//
+//	some node passes every rule    ─▶ what it lacks: "needs 500 MHz more cpu on one node of class large"
+//	some node breaks a single rule ─▶ "remove constraint ${attr.kernel.name} = linux"
+//	no node is in scope            ─▶ the pool or the datacenters that have nodes
+func (p *pass) hint() string {
+	var s search
+	s.cost = math.Inf(1)
+	for ord := range p.c.loads {
+		if p.c.loads[ord].open {
+			s.look(p, int32(ord))
+		}
+	}
+	switch {
+	case s.need != "":
+		return s.need
+	case s.taken > 0 && p.hostsOfGroup || s.taken > 0 && p.hostsOfJob:
+		return "needs one more node: every node that may run the group has one already (distinct_hosts)"
+	case s.taken > 0:
+		return "needs a node with another value: distinct_property is used up"
+	case s.rule != "":
+		return s.rule
+	}
+	return p.scopeHint()
+}
+
+// search keeps the least change found so far.
+type search struct {
+	need  string // what the closest node lacks
+	cost  float64
+	taken int // nodes that only other allocations of the job keep off
+	rule  string
+	rules int // how many rules that class breaks
+	seen  map[int32]bool
+}
+
+func (s *search) look(p *pass, ord int32) {
+	class := p.c.loads[ord].class
+	stage := p.filter.node(ord)
+	switch {
+	case stage < stagePasses:
+		return
+	case stage >= stageFails:
+		if !s.seen[class] || len(p.filter.unique) > 0 {
+			s.breaks(p, ord)
+		}
+		return
+	}
+	if p.buckets != nil {
+		if k := p.judge(ord).kind; k == filteredHosts || k == filteredValue {
+			s.taken++
+			return
+		}
+	}
+	if p.c.shortOf(ord, p.group) == fits {
+		return // a system job's other nodes
+	}
+	if text, cost := p.lack(ord); cost < s.cost || cost == s.cost && text < s.need {
+		s.need, s.cost = text, cost
+	}
+}
+
+// breaks looks at a node that some rules keep off.
+func (s *search) breaks(p *pass, ord int32) {
+	if s.seen == nil {
+		s.seen = map[int32]bool{}
+	}
+	s.seen[p.c.loads[ord].class] = true
+	broken := p.filter.failures(p.c.slots[ord].node)
+	var parts []string
+	for _, k := range broken {
+		parts = append(parts, p.filter.checks[k].fix)
+	}
+	rule := strings.Join(parts, " and ")
+	if s.rule == "" || len(broken) < s.rules || len(broken) == s.rules && rule < s.rule {
+		s.rule, s.rules = rule, len(broken)
+	}
+}
+
+// lack says what a node that passes every rule has too little of, and how much that is as
+// a share of the node.
+func (p *pass) lack(ord int32) (text string, cost float64) {
+	l, ask := &p.c.loads[ord], &p.group.Resources
+	var parts []string
+	add := func(short, capacity int64, unit, name string) {
+		if short <= 0 {
+			return
+		}
+		parts = append(parts, fmt.Sprintf("%d %s more %s", short, unit, name))
+		cost += float64(short) / float64(max(1, capacity))
+	}
+	add(l.usedCPU+l.cpu(ask)-l.capCPU, l.capCPU, "MHz", "cpu")
+	add(l.usedMem+ask.Memory-l.capMem, l.capMem, "MB", "memory")
+	add(l.usedDisk+ask.Disk-l.capDisk, l.capDisk, "MB", "disk")
+	if i := p.c.portsFit(ord, p.group.Ports); i >= 0 {
+		cost++
+		if i < len(p.group.Ports) {
+			parts = append(parts, fmt.Sprintf("port %d free", p.group.Ports[i].Static))
+		} else {
+			parts = append(parts, "more dynamic ports")
+		}
+	}
+	if len(parts) == 0 {
+		cost += 2
+		parts = append(parts, "more "+p.c.shortOf(ord, p.group).name(p.group))
+	}
+	where := "node " + p.c.slots[ord].node.Name
+	if class := p.c.slots[ord].node.Class; class != "" {
+		where = "one node of class " + class
+	}
+	return "needs " + strings.Join(parts, " and ") + " on " + where, cost
+}
+
+// scopeHint explains why no node was looked at.
+func (p *pass) scopeHint() string {
+	inPool, elsewhere := map[string]bool{}, map[string]bool{}
+	closed := 0
+	for i := range p.c.classes.list {
+		c := &p.c.classes.list[i]
+		if c.nodes == 0 {
+			continue
+		}
+		switch p.filter.class(int32(i)) {
+		case stageOtherPool:
+			elsewhere[c.exemplar.Pool] = true
+		case stageOtherDatacenter:
+			inPool[c.exemplar.Datacenter] = true
+		default:
+			closed += int(c.nodes)
+		}
+	}
+	switch {
+	case closed > 0:
+		return fmt.Sprintf("needs a node that takes new work: all %d in scope are down, draining or ineligible", closed)
+	case len(inPool) > 0:
+		return "change datacenters: node pool " + p.job.Pool + " has nodes in " + list(inPool) + " only"
+	case len(elsewhere) > 0:
+		return "change node_pool: pool " + p.job.Pool + " is empty, there are nodes in " + list(elsewhere)
+	}
+	return "needs a node: none is registered"
+}
+
+func list(set map[string]bool) string {
+	return strings.Join(slices.Sorted(maps.Keys(set)), ", ")
+}

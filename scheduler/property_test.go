@@ -1,0 +1,406 @@
+package scheduler
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// scene draws a small cluster, some work of other jobs, and a job.
+type scene struct {
+	nodes  []string
+	others []string
+	job    []string
+}
+
+func drawScene(t *rapid.T, jobTypes ...string) scene {
+	pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
+	var s scene
+	for i := range rapid.IntRange(1, 7).Draw(t, "nodes") {
+		s.nodes = append(s.nodes, fmt.Sprintf("node n%d cpu=%s memory=%s dc=%s class=%s meta.rack=%s ports=20000-20004 %s", i+1,
+			pick("cpu", "400", "1000", "4000"), pick("memory", "500", "2000"), pick("dc", "dc1", "dc2"),
+			pick("class", "a", "b"), pick("rack", "r1", "r2", "r3"), pick("node", "ready", "ready", "ready", "ineligible", "down")))
+	}
+	s.job = drawJob(t, 0, pick("type", jobTypes...))
+	for i := range rapid.IntRange(0, 4).Draw(t, "others") {
+		s.others = append(s.others, fmt.Sprintf("alloc other%d/x[0] on n%d running cpu=%s memory=100 priority=%s port.http=%s", i,
+			rapid.IntRange(1, len(s.nodes)).Draw(t, "on"), pick("used", "100", "300"), pick("priority", "20", "45", "70"), pick("port", "20001", "8080")))
+	}
+	return s
+}
+
+func drawJob(t *rapid.T, version int, kind string) []string {
+	pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
+	lines := []string{fmt.Sprintf("job web %s version=%d priority=50", kind, version)}
+	rules := []string{
+		"constraint ${meta.rack} != r1", "constraint ${node.class} = a", "constraint distinct_hosts",
+		"constraint ${meta.rack} distinct_property 2", "constraint ${node.unique.id} != n2",
+	}
+	for _, r := range rules {
+		if rapid.IntRange(0, 4).Draw(t, r) == 0 {
+			lines = append(lines, r)
+		}
+	}
+	wishes := []string{
+		"affinity ${node.class} = a weight=50", "spread ${node.datacenter} weight=60", "spread ${meta.rack} weight=40 r1=50 r2=30",
+	}
+	for _, r := range wishes {
+		if kind != "system" && kind != "sysbatch" && rapid.IntRange(0, 3).Draw(t, r) == 0 {
+			lines = append(lines, r)
+		}
+	}
+	for _, name := range []string{"g", "h"}[:rapid.IntRange(1, 2).Draw(t, "groups")] {
+		update := pick("update", "", "max-parallel=1", "max-parallel=2 canary=1")
+		switch kind {
+		case "system":
+			update = pick("update of system", "", "max-parallel=1", "max-parallel=2 canary=50")
+		case "batch", "sysbatch":
+			update = ""
+		}
+		lines = append(lines, fmt.Sprintf("group %s count=%d cpu=%s memory=100 spec=%s %s %s %s", name,
+			rapid.IntRange(0, 5).Draw(t, "count"), pick("ask", "100", "300"), pick("spec", "x", "y"), update,
+			pick("ports", "", "port.http=8080", "port.a=dynamic port.b=dynamic", "port.http=20001 port.a=dynamic"),
+			pick("reschedule", "", "unlimited delay=30s", "attempts=1 interval=1h delay=5s lost-after=1m")))
+	}
+	return lines
+}
+
+func (s scene) build(t testing.TB, reorder bool) *world {
+	w := newWorld()
+	nodes := slices.Clone(s.nodes)
+	if reorder {
+		slices.Reverse(nodes)
+	}
+	must(t, w, nodes...)
+	must(t, w, s.job...)
+	others := slices.Clone(s.others)
+	if reorder {
+		slices.Reverse(others)
+	}
+	must(t, w, others...)
+	return w
+}
+
+func must(t testing.TB, w *world, lines ...string) {
+	t.Helper()
+	for _, l := range lines {
+		if _, err := w.run(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestHistories drives one job through random events and checks after every decision what
+// must always hold.
+func TestHistories(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScene(t, "service", "service", "batch", "system", "sysbatch")
+		w := newWorld()
+		for _, l := range slices.Concat(s.nodes, s.job, s.others) {
+			step(t, w, l)
+		}
+		if rapid.Bool().Draw(t, "preempt") {
+			step(t, w, "settings preempt-service preempt-system preempt-batch")
+		}
+		version := 0
+		for range rapid.IntRange(1, 8).Draw(t, "steps") {
+			for _, l := range drawEvent(t, w, &version) {
+				step(t, w, l)
+			}
+			decide(t, w)
+		}
+	})
+}
+
+func step(t *rapid.T, w *world, line string) {
+	if _, err := w.run(line); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(line)
+}
+
+// drawEvent is something that happens to the job or its nodes.
+func drawEvent(t *rapid.T, w *world, version *int) []string {
+	node := fmt.Sprintf("node n%d", rapid.IntRange(1, len(w.nodes)).Draw(t, "which"))
+	var live []string
+	for _, a := range w.cluster.AllocsOfJob("default", "web") {
+		if !Terminal(a) {
+			live = append(live, a.ID)
+		}
+	}
+	events := []string{"nothing", "version", "down", "ready", "drain", "disconnected", "stop"}
+	if len(live) > 0 {
+		events = append(events, "running", "fail", "complete", "healthy", "migrate", "promote", "unhealthy")
+	}
+	event := rapid.SampledFrom(events).Draw(t, "event")
+	one := func(flags string) []string {
+		return []string{`set "` + rapid.SampledFrom(live).Draw(t, "alloc") + `" ` + flags}
+	}
+	switch event {
+	case "version":
+		*version++
+		return drawJob(t, *version, string(w.job.Type))
+	case "stop":
+		if rapid.IntRange(0, 3).Draw(t, "really") > 0 {
+			return nil
+		}
+		*version++
+		return []string{fmt.Sprintf("job web %s version=%d stopped", w.job.Type, *version)}
+	case "down", "ready", "disconnected":
+		return []string{node + " " + event}
+	case "drain":
+		return []string{node + " draining"}
+	case "running":
+		return []string{`set "` + strings.Join(live, ",") + `" running`}
+	case "fail":
+		return one("failed finished=-" + rapid.SampledFrom([]string{"1s", "10s", "2h"}).Draw(t, "ago"))
+	case "complete":
+		return one("complete finished=-1s")
+	case "healthy", "migrate":
+		return one(event)
+	case "unhealthy":
+		return one("unhealthy reschedule")
+	case "promote":
+		if w.deployment != nil {
+			return []string{"deployment " + w.deployment.ID + " g.promoted h.promoted", `set "` + strings.Join(live, ",") + `" promoted`}
+		}
+	}
+	return []string{"wait 20s"}
+}
+
+// decide schedules, checks, applies, and schedules again.
+func decide(t *rapid.T, w *world) {
+	before := snapshot(w.cluster)
+	w.schedule()
+	t.Log("\n" + w.render(&w.plan))
+	if diff := cmp.Diff(before, snapshot(w.cluster)); diff != "" {
+		t.Fatalf("Schedule changed the cluster:\n%s", diff)
+	}
+	if again := Schedule(w.request()); cmp.Diff(w.plan, again) != "" {
+		t.Fatalf("same request, another plan:\n%s", cmp.Diff(w.plan, again))
+	}
+	checkEvictions(t, w)
+	checkStops(t, w)
+	full := overfull(w.cluster)
+	w.apply()
+	for node, what := range overfull(w.cluster) {
+		if full[node] == "" {
+			t.Fatalf("%s is over capacity after the plan: %s", node, what)
+		}
+	}
+	checkCounts(t, w)
+	second := Schedule(w.request())
+	if len(w.plan.Failed) > 0 {
+		return // a later step may have freed what an earlier one lacked: the job stays blocked and is woken
+	}
+	if len(second.Placements)+len(second.Stops)+len(second.Updates) > 0 || second.Deployment != nil {
+		t.Fatalf("a second run wants more:\n%s", w.render(&second))
+	}
+	if w.job.Stopped && len(w.plan.Placements) > 0 {
+		t.Fatal("a stopped job was placed")
+	}
+}
+
+// snapshot is everything of a cluster that a decision could have disturbed.
+func snapshot(c *Cluster) string {
+	var b strings.Builder
+	for i := range c.loads {
+		cores := c.slots[i].cores
+		for len(cores) > 0 && cores[len(cores)-1] == 0 {
+			cores = cores[:len(cores)-1]
+		}
+		fmt.Fprintln(&b, c.slots[i].id, c.loads[i], c.slots[i].ports, len(c.slots[i].live), cores)
+	}
+	return b.String()
+}
+
+func checkEvictions(t *rapid.T, w *world) {
+	for _, p := range w.plan.Placements {
+		for _, id := range p.Preempts {
+			if a, _ := w.cluster.Alloc(id); w.job.Priority-a.Priority < preemptGap {
+				t.Fatalf("evicts %s of priority %d for %d", id, a.Priority, w.job.Priority)
+			}
+		}
+	}
+}
+
+func checkStops(t *rapid.T, w *world) {
+	seen := map[string]bool{}
+	for _, s := range w.plan.Stops {
+		if seen[s.ID] {
+			t.Fatalf("%s is stopped twice", s.ID)
+		}
+		seen[s.ID] = true
+	}
+}
+
+// overfull adds up from scratch what runs on every node.
+func overfull(c *Cluster) map[string]string {
+	out := map[string]string{}
+	used := map[string]Resources{}
+	ports := map[string]bool{}
+	for _, r := range c.allocs {
+		a := r.alloc
+		if !HoldsResources(a) {
+			continue
+		}
+		u := used[a.NodeID]
+		u.CPU, u.Memory = u.CPU+a.Used.CPU, u.Memory+a.Used.Memory
+		used[a.NodeID] = u
+		for _, p := range a.Ports {
+			key := fmt.Sprint(a.NodeID, p.HostIP, p.Value)
+			if ports[key] && !p.Shared {
+				out[a.NodeID] += fmt.Sprintf("port %d twice ", p.Value)
+			}
+			ports[key] = true
+		}
+	}
+	for id, u := range used {
+		n, ok := c.Node(id)
+		if ok && (u.CPU > n.Capacity.CPU || u.Memory > n.Capacity.Memory) {
+			out[id] += fmt.Sprintf("uses %d MHz, %d MB", u.CPU, u.Memory)
+		}
+	}
+	return out
+}
+
+// checkCounts holds the job to its count plus canaries; what waits on an unreachable node
+// is beside it.
+func checkCounts(t *rapid.T, w *world) {
+	live := map[string]int{}
+	onNode := map[string]int{}
+	for _, a := range w.cluster.AllocsOfJob("default", "web") {
+		n, known := w.cluster.Node(a.NodeID)
+		if !Terminal(a) && known && n.Status == NodeReady {
+			live[a.Group]++
+			onNode[a.Group+a.NodeID]++
+		}
+	}
+	for group, n := range live {
+		g := w.job.group(group)
+		limit := 0
+		if g != nil && !w.job.Stopped {
+			limit = g.Count
+			if g.Update != nil {
+				limit += g.Update.Canary
+			}
+			if w.job.Type == System || w.job.Type == SysBatch {
+				limit = len(w.nodes)
+			}
+		}
+		if n > limit {
+			t.Fatalf("%d of %s live, %d allowed:\n%s", n, group, limit, w.show())
+		}
+	}
+	for key, n := range onNode {
+		if n > 1 && (w.job.Type == System || w.job.Type == SysBatch) {
+			t.Fatalf("%d of a system job on %s", n, key)
+		}
+	}
+}
+
+// TestOrderDoesNotMatter inserts nodes and allocations in another order.
+func TestOrderDoesNotMatter(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		s := drawScene(r, "service", "batch", "system")
+		a, b := s.build(t, false), s.build(t, true)
+		for _, w := range []*world{a, b} {
+			w.settings = Settings{PreemptService: true, PreemptSystem: true}
+		}
+		if diff := cmp.Diff(a.schedule(), b.schedule()); diff != "" {
+			r.Fatalf("order matters:\n%s\n%s", strings.Join(slices.Concat(s.nodes, s.others, s.job), "\n"), diff)
+		}
+		if diff := cmp.Diff(a.plan, b.plan); diff != "" {
+			r.Fatalf("order matters for explanations:\n%s", diff)
+		}
+	})
+}
+
+// TestFewerRulesPlaceNoFewer removes one constraint of a job with one group.
+func TestFewerRulesPlaceNoFewer(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		s := drawScene(r, "service", "batch")
+		w := s.build(t, false)
+		w.job.Groups = w.job.Groups[:1]
+		w.schedule()
+		strict := len(w.plan.Placements)
+		if len(w.job.Constraints) == 0 {
+			return
+		}
+		gone := rapid.IntRange(0, len(w.job.Constraints)-1).Draw(r, "gone")
+		text := w.job.Constraints[gone].text()
+		w.job.Constraints = slices.Delete(slices.Clone(w.job.Constraints), gone, gone+1)
+		w.schedule()
+		if len(w.plan.Placements) < strict {
+			r.Fatalf("without %s %d are placed, with it %d:\n%s", text, len(w.plan.Placements), strict,
+				strings.Join(slices.Concat(s.nodes, s.others, s.job), "\n"))
+		}
+	})
+}
+
+// TestPreemptionIsMinimal checks that no victim could have been spared.
+func TestPreemptionIsMinimal(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		w := newWorld()
+		must(t, w, "node n1 cpu=1000 memory=100000", "settings preempt-service")
+		total := 0
+		for i := range rapid.IntRange(1, 6).Draw(r, "others") {
+			cpu := rapid.IntRange(50, 400).Draw(r, "cpu")
+			if total+cpu > 1000 {
+				break
+			}
+			total += cpu
+			must(t, w, fmt.Sprintf("alloc o%d/x[0] on n1 running cpu=%d memory=1 priority=%d", i, cpu, rapid.IntRange(1, 60).Draw(r, "priority")))
+		}
+		ask := rapid.IntRange(100, 1000).Draw(r, "ask")
+		must(t, w, "job web service priority=50", fmt.Sprintf("group g cpu=%d memory=1", ask))
+		w.schedule()
+		if len(w.plan.Placements) == 0 {
+			return
+		}
+		free := 1000 - total
+		victims := w.plan.Placements[0].Preempts
+		for _, id := range victims {
+			a, _ := w.cluster.Alloc(id)
+			free += int(a.Used.CPU)
+		}
+		for _, id := range victims {
+			if a, _ := w.cluster.Alloc(id); free-int(a.Used.CPU) >= ask {
+				r.Fatalf("%s need not have been evicted", id)
+			}
+		}
+		if free < ask {
+			r.Fatalf("evicting %v is not enough", victims)
+		}
+	})
+}
+
+// TestDelays holds the delay functions to their definition.
+func TestDelays(t *testing.T) {
+	now := time.Unix(1000, 0)
+	for _, tt := range []struct {
+		function string
+		want     []time.Duration
+	}{
+		{"constant", []time.Duration{5, 5, 5, 5, 5, 5}},
+		{"exponential", []time.Duration{5, 10, 20, 40, 60, 60}},
+		{"fibonacci", []time.Duration{5, 5, 10, 15, 25, 40}},
+	} {
+		r := Reschedule{Delay: 5 * time.Second, Function: tt.function, MaxDelay: time.Minute, Unlimited: true}
+		var events []RescheduleEvent
+		var got []time.Duration
+		for range tt.want {
+			d := r.delay(events, now)
+			got = append(got, d/time.Second)
+			events = append(events, RescheduleEvent{At: now, Delay: d})
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s: %s", tt.function, diff)
+		}
+	}
+}
