@@ -84,9 +84,12 @@ func (c *Client) converge(ctx context.Context, resp *nodeapi.AllocsResponse) {
 	for _, id := range resp.IDs {
 		wanted[id] = true
 	}
+	first := !isClosed(c.confirmed)
 	for _, a := range c.all() {
 		if wanted[a.id] {
-			a.send(a.confirm)
+			if first {
+				a.send(a.confirm)
+			}
 			continue
 		}
 		a.send(func() {
@@ -96,8 +99,10 @@ func (c *Client) converge(ctx context.Context, resp *nodeapi.AllocsResponse) {
 			}
 		})
 	}
-	c.forgetJobs()
-	if !isClosed(c.confirmed) {
+	if first || len(resp.Jobs) > 0 {
+		c.forgetJobs()
+	}
+	if first {
 		close(c.confirmed)
 	}
 }

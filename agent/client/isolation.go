@@ -73,12 +73,9 @@ func (c *Client) confirmAlone(limits map[*alloc]time.Duration) {
 func (c *Client) isolationLimits() map[*alloc]time.Duration {
 	limits := map[*alloc]time.Duration{}
 	for _, a := range c.all() {
-		a.call(func() error { //nolint:errcheck // one that is gone has no limit
-			if d := a.group.Disconnect; d != nil && d.StopOnClientAfter != nil && a.ending == "" && !a.terminal() {
-				limits[a] = *d.StopOnClientAfter
-			}
-			return nil
-		})
+		if limit := a.aloneFor.Load(); limit > 0 {
+			limits[a] = time.Duration(limit)
+		}
 	}
 	return limits
 }

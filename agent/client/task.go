@@ -193,7 +193,9 @@ func (t *task) watch() {
 			if !ok {
 				exit = driver.Exit{Code: -1, Err: errors.New("the driver lost the task"), At: time.Now()}
 			}
-			t.a.send(func() { t.apply(event{kind: evExited, exit: exit}) })
+			if !t.a.send(func() { t.apply(event{kind: evExited, exit: exit}) }) {
+				t.a.late.add(t, exit)
+			}
 		case <-t.a.ctx.Done():
 		}
 	}()
@@ -213,7 +215,7 @@ func (t *task) cancelStart() {
 
 // stop asks the driver to end the task; its exit comes through watch.
 func (t *task) stop() {
-	running, signal, timeout := t.running, t.spec.KillSignal, t.pol.killTimeout
+	running, name, signal, timeout := t.running, t.spec.Name, t.spec.KillSignal, t.pol.killTimeout
 	if running == nil { // being recovered: the answer asks again
 		return
 	}
@@ -222,7 +224,7 @@ func (t *task) stop() {
 		defer t.a.wg.Done()
 		err := running.Stop(t.a.ctx, signal, timeout)
 		if err != nil && t.a.ctx.Err() == nil {
-			t.a.log.Error("stopping a task failed", "task", t.spec.Name, "err", err)
+			t.a.log.Error("stopping a task failed", "task", name, "err", err)
 			t.a.send(func() { t.apply(event{kind: evStopError, err: err}) })
 		}
 	}()
@@ -272,9 +274,9 @@ func (t *task) recover() {
 		t.apply(event{kind: evFail, err: fmt.Errorf("this agent has no driver %q any more", t.spec.Driver)})
 		return
 	}
-	handle := *t.saved
+	drv, handle := t.drv, *t.saved
 	t.beside(func() func() {
-		running, err := recoverTask(t.a.ctx, t.drv, handle)
+		running, err := recoverTask(t.a.ctx, drv, handle)
 		if t.a.ctx.Err() != nil {
 			return nil
 		}

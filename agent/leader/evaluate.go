@@ -31,6 +31,7 @@ type evaluator struct {
 	jobs    map[*api.Job]*scheduler.Job // rows are immutable, so a row's address names its version
 	drains  map[string]time.Time        // deadlines of draining nodes: what time alone changes in the index
 	asks    chan ask
+	index   uint64 // of the snapshot that is decided on
 }
 
 func newEvaluator(l *Leader, f *feed) *evaluator {
@@ -212,6 +213,7 @@ func priority(evals []*api.Evaluation) int {
 func (e *evaluator) decide(ctx context.Context, snap *state.Snapshot, batch [][]*api.Evaluation) error {
 	cmd := &state.ApplyPlans{}
 	e.force(snap, time.Now())
+	e.index = snap.LastIndex()
 	placed := 0
 	for _, evals := range batch {
 		if len(cmd.Plans) >= batchEvals || placed >= batchPlacements {
@@ -221,8 +223,14 @@ func (e *evaluator) decide(ctx context.Context, snap *state.Snapshot, batch [][]
 		placed += len(plan.Placements)
 		cmd.Plans = append(cmd.Plans, plan)
 	}
-	if _, err := e.l.apply(ctx, cmd); err != nil {
+	result, err := e.l.apply(ctx, cmd)
+	if err != nil {
 		return fmt.Errorf("commit %d plans: %w", len(cmd.Plans), err)
+	}
+	if r, ok := result.(*state.PlanResult); ok {
+		for _, id := range r.Refused { // a node went down between the decision and the commit
+			e.cluster.DeleteAlloc(id)
+		}
 	}
 	return nil
 }
@@ -267,7 +275,7 @@ func (e *evaluator) plan(snap *state.Snapshot, evals []*api.Evaluation) state.Pl
 func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluation, evals []*api.Evaluation, job *api.Job, now time.Time) {
 	done := *main
 	done.Status, done.StatusDescription = api.EvalStatusComplete, ""
-	done.SnapshotIndex = main.ModifyIndex
+	done.SnapshotIndex = e.index
 	done.FailedTGAllocs, done.QueuedAllocations = raiseFailed(p.Failed), p.Queued
 	done.BlockedEval, done.NextEval = "", ""
 	if out.Deployment != nil {

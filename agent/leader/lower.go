@@ -409,7 +409,7 @@ func lowerAlloc(a *state.Alloc, job *scheduler.Job) *scheduler.Alloc {
 		out.FinishedAt = time.Unix(0, a.ModifyTime)
 	}
 	if a.Client == api.AllocClientStatusUnknown {
-		out.UnknownAt = time.Unix(0, a.ModifyTime)
+		out.UnknownAt = time.Unix(0, a.UnknownAt)
 	}
 	for _, e := range a.Reschedule {
 		out.Reschedules = append(out.Reschedules, scheduler.RescheduleEvent{At: time.Unix(0, e.At), PrevID: e.PrevAlloc, PrevNode: e.PrevNode, Delay: e.Delay})

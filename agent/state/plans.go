@@ -97,6 +97,9 @@ func (t *tx) stop(s *Stop) {
 	if s.Client != "" && !a.ClientTerminal() {
 		b.Client = t.s.pool.text(s.Client)
 		b.ClientDescription = t.s.pool.text(s.Description)
+		if s.Client == api.AllocClientStatusUnknown && a.Client != s.Client {
+			b.UnknownAt = t.at
+		}
 	}
 	if s.Description != "" && b.Desired != api.AllocDesiredStatusRun {
 		b.DesiredDescription = t.s.pool.text(s.Description)

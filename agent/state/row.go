@@ -64,6 +64,7 @@ type Alloc struct {
 	CreateIndex      uint64
 	ModifyIndex      uint64
 	AllocModifyIndex uint64 // changed by servers only: what a node waits on
+	UnknownAt        int64  `json:",omitempty"` // ns since 1970: when its node was last lost sight of
 	CreateTime       int64  // ns since 1970
 	ModifyTime       int64
 }
