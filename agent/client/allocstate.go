@@ -1,6 +1,8 @@
 package client
 
 import (
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -81,6 +83,11 @@ func (a *alloc) save(job bool) {
 func (a *alloc) remove() {
 	if err := a.dir.destroy(); err != nil {
 		a.log.Error("removing an allocation's directory failed", "err", err)
+	}
+	// Drivers have cleaned up behind the tasks that they forgot, not behind those
+	// that were gone when they looked, as after the death of the host.
+	if err := os.RemoveAll(filepath.Join(a.shared.taskStateDir, a.id)); err != nil {
+		a.log.Error("removing the tasks' state failed", "err", err)
 	}
 	records := []record{{bucket: bucketAllocs, key: a.id}}
 	for _, t := range a.tasks {
