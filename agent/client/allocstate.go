@@ -87,8 +87,10 @@ func (a *alloc) remove() {
 	if err := a.dir.destroy(); err != nil {
 		a.log.Error("removing an allocation's directory failed", "err", err)
 	}
+	// Drivers have cleaned up behind the tasks that they forgot, not behind those
+	// that were gone when they looked, as after the death of the host.
 	if err := os.RemoveAll(filepath.Join(a.shared.taskStateDir, a.id)); err != nil {
-		a.log.Error("removing the state of an allocation's tasks failed", "err", err)
+		a.log.Error("removing the tasks' state failed", "err", err)
 	}
 	records := []record{{bucket: bucketAllocs, key: a.id}}
 	for _, t := range a.tasks {
