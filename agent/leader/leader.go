@@ -59,6 +59,7 @@ type Leader struct {
 	members  *membership
 	gc       *collector
 	periodic *periodic
+	leases   *leases
 }
 
 // New subscribes to the state. Nothing runs before Run.
@@ -74,6 +75,7 @@ func New(cfg Config) *Leader {
 	l.members = newMembership(l)
 	l.gc = newCollector(l)
 	l.periodic = newPeriodic(l, l.subscribe(state.TableJobs))
+	l.leases = newLeases(l, l.subscribe(state.TableNodes))
 	cfg.State.Changes(func(changes []state.Change) {
 		for _, f := range l.feeds {
 			f.put(changes)
@@ -108,6 +110,7 @@ func (l *Leader) Run(ctx context.Context) error {
 		{"membership", l.members.run},
 		{"gc", l.gc.run},
 		{"periodic", l.periodic.run},
+		{"leases", l.leases.run},
 	} {
 		g.Go(func() error {
 			if err := loop.run(ctx); err != nil && !errors.Is(err, context.Canceled) {

@@ -34,6 +34,7 @@ const (
 	TypeUpsertNodePool
 	TypeDeleteNodePool
 	TypeSetClusterMeta
+	TypeScaleJob
 	TypeLaunchJobs
 )
 

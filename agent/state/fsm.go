@@ -105,5 +105,6 @@ var commands = [...]handler{
 	TypeUpsertNodePool:     on(applyUpsertNodePool),
 	TypeDeleteNodePool:     on(applyDeleteNodePool),
 	TypeSetClusterMeta:     on(applySetClusterMeta),
+	TypeScaleJob:           on(applyScaleJob),
 	TypeLaunchJobs:         on(applyLaunchJobs),
 }

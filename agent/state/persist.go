@@ -42,6 +42,7 @@ const (
 	recAlloc
 	recService
 	recToken
+	recScaling
 	recLaunch
 )
 
@@ -111,6 +112,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	s.saveAllocs(sv)
 	saveRows[api.ServiceRegistration](sv, s, recService, TableServices)
 	saveRows[token](sv, s, recToken, tableTokens)
+	saveRows[jobScalings](sv, s, recScaling, tableScalings)
 	saveRows[launched](sv, s, recLaunch, tableLaunch)
 	sv.raw([]byte{recEnd})
 	sv.raw(binary.BigEndian.AppendUint32(nil, sv.sum))
@@ -188,6 +190,7 @@ var loaders = [...]func(*loader, []byte) error{
 	recAlloc:       loadAlloc,
 	recService:     load[api.ServiceRegistration](TableServices),
 	recToken:       load[token](tableTokens),
+	recScaling:     load[jobScalings](tableScalings),
 	recLaunch:      load[launched](tableLaunch),
 }
 

@@ -26,11 +26,12 @@ const (
 	// TableRestore is the table of the one Change that a Restore sends.
 	TableRestore = "restore"
 
-	tableTokens = "tokens"     // *token: what repeated requests are answered with
-	tableLaunch = "launches"   // *launched: when a periodic job was last launched by its schedule
-	tableIndex  = "index"      // *indexRow: the last index that touched a table
-	tableMarks  = "marks"      // *indexRow: the last index that touched the allocations of a job or node
-	tableAllocR = "alloc_root" // *allocTrees, one row
+	tableTokens   = "tokens"     // *token: what repeated requests are answered with
+	tableScalings = "scalings"   // *jobScalings: what autoscalers did and said
+	tableLaunch   = "launches"   // *launched: when a periodic job was last launched by its schedule
+	tableIndex    = "index"      // *indexRow: the last index that touched a table
+	tableMarks    = "marks"      // *indexRow: the last index that touched the allocations of a job or node
+	tableAllocR   = "alloc_root" // *allocTrees, one row
 )
 
 // Names of secondary indexes.
@@ -154,6 +155,7 @@ var tables = []table{
 		identity(func(t *token) []byte { return joinKey(t.Token) }),
 		some(byAge, func(t *token) []byte { return binary.BigEndian.AppendUint64(nil, uint64(t.At)) }),
 	}},
+	{tableScalings, []index{identity(func(s *jobScalings) []byte { return joinKey(s.Namespace, s.JobID) })}},
 	{tableLaunch, []index{identity(func(l *launched) []byte { return joinKey(l.Namespace, l.JobID) })}},
 	{tableIndex, []index{identity(func(r *indexRow) []byte { return joinKey(r.Name) })}},
 	{tableMarks, []index{identity(func(r *indexRow) []byte { return joinKey(r.Name) })}},
