@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,11 +38,11 @@ func (s *sim) fleet(ip string, cfg simnode.Config) (stop func()) {
 		defer close(done)
 		f.Run(ctx)
 	}()
-	return func() {
+	return sync.OnceFunc(func() {
 		cancel()
 		<-done
 		port.Close()
-	}
+	})
 }
 
 // statuses counts the nodes whose name begins with prefix, by status.
@@ -77,7 +78,8 @@ func TestNodesWithALease(t *testing.T) {
 		ready := map[string]int{api.NodeStatusReady: 4}
 		down := map[string]int{api.NodeStatusDown: 4}
 		stop := s.fleet("10.0.1.1", simnode.Config{Nodes: 4, Lease: 12 * time.Second})
-		s.nodesAre("sim", ready, 5*time.Second)
+		defer stop()
+		s.nodesAre("sim", ready, 20*time.Second)
 		s.run(service("web", 4), 4)
 		quiet := func(d time.Duration) {
 			s.t.Helper()
@@ -123,7 +125,7 @@ func TestSimulatedNodesRunJobs(t *testing.T) {
 	bubble(t, 1, 0, func(s *sim) {
 		stop := s.fleet("10.0.1.1", simnode.Config{Nodes: 10, Datacenters: []string{"dc1", "dc2"}, Classes: []string{"a", "b"}, Lease: time.Minute})
 		defer stop()
-		s.nodesAre("sim", map[string]int{api.NodeStatusReady: 10}, 5*time.Second)
+		s.nodesAre("sim", map[string]int{api.NodeStatusReady: 10}, 20*time.Second)
 		s.run(rolling("web", 6, "1", update(2, 0)), 6)
 		s.deployed("web", "successful", 0, 30*time.Second)
 		if _, _, err := s.api().Jobs().Register(rolling("web", 6, "2", update(2, 1)), nil); err != nil {
@@ -156,5 +158,25 @@ func TestSimulatedNodesRunJobs(t *testing.T) {
 			s.t.Fatal(err)
 		}
 		s.whole("web", 0, 5*time.Second)
+	})
+}
+
+// A whole fleet leaves and another comes: every job is whole again.
+func TestFleetIsReplaced(t *testing.T) {
+	bubble(t, 1, 0, func(s *sim) {
+		const nodes, count = 100, 200
+		stop := s.fleet("10.0.1.1", simnode.Config{Nodes: nodes, Lease: time.Minute})
+		defer func() { stop() }()
+		s.nodesAre("sim", map[string]int{api.NodeStatusReady: nodes}, 20*time.Second)
+		for _, id := range []string{"one", "two", "three"} {
+			s.run(service(id, count), count)
+		}
+		stop()
+		s.nodesAre("sim", map[string]int{api.NodeStatusDown: nodes}, 5*time.Second)
+		stop = s.fleet("10.0.1.2", simnode.Config{Nodes: nodes, Name: "next", Lease: time.Minute})
+		s.nodesAre("next", map[string]int{api.NodeStatusReady: nodes}, 20*time.Second)
+		for _, id := range []string{"one", "two", "three"} {
+			s.whole(id, count, 20*time.Second)
+		}
 	})
 }
