@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -267,19 +266,6 @@ type local struct{ *client.Client }
 func (l local) HasAlloc(id string) bool {
 	_, err := l.TaskStates(id)
 	return err == nil
-}
-
-// backups saves and restores the whole state.
-type backups struct{ raft *consensus.Consensus }
-
-func (b backups) Save(_ context.Context, w io.Writer) error {
-	_, err := b.raft.Save(w)
-	return err
-}
-
-func (b backups) Restore(_ context.Context, r io.Reader) error {
-	_, err := b.raft.RestoreFrom(r)
-	return err
 }
 
 // janitor forgets on request.

@@ -318,7 +318,8 @@ func TestMethodAndPathErrors(t *testing.T) {
 		{"GET", "/v1/client/fs/logs/x", 404, `Unknown allocation "x"`},
 		{"GET", "/v1/event/stream?topic=Evaluation:::*", 400, `Invalid key value pair for topic: "Evaluation:::*" is not of the form Topic or Topic:key`},
 		{"GET", "/v1/service/x?choose=2", 400, `Invalid value for "choose": "2" is not of the form N|key`},
-		{"GET", "/v1/job/x/submission", 400, `Invalid value for "version": "" is not a version number`},
+		{"GET", "/v1/event/stream?topic=Jobs", 400, `Invalid topic "Jobs": use one of ` + strings.Join(topicsKnown, ", ")},
+		{"GET", "/v1/job/x/submission?version=new", 400, `Invalid value for "version": "new" is not a version number`},
 		{"PUT", "/v1/search", 400, "Request body is empty"},
 	} {
 		code, text, _ := ag.call(c.method, c.path, "")
