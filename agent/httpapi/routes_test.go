@@ -33,7 +33,7 @@ PUT /v1/job/x/scale yes
 GET /v1/job/x/services yes
 GET /v1/job/x/submission yes
 PUT /v1/job/x/periodic/force yes
-PUT /v1/job/x/dispatch later
+PUT /v1/job/x/dispatch yes
 PUT /v1/job/x/dispatch/payload later
 PUT /v1/job/x/versions/t/tag later
 DELETE /v1/job/x/versions/t/tag later
@@ -105,10 +105,10 @@ GET /v1/agent/host yes
 GET /v1/agent/schedulers yes
 GET /v1/agent/schedulers/config yes
 PUT /v1/agent/schedulers/config yes
-GET /v1/agent/keyring/list later
-PUT /v1/agent/keyring/install later
-PUT /v1/agent/keyring/use later
-PUT /v1/agent/keyring/remove later
+GET /v1/agent/keyring/list yes
+PUT /v1/agent/keyring/install yes
+PUT /v1/agent/keyring/use yes
+PUT /v1/agent/keyring/remove yes
 PUT /v1/agent/reload yes
 GET /v1/agent/pprof/heap yes
 GET /v1/status/leader yes
