@@ -83,6 +83,8 @@ var jobRoutes = []route{
 	{method: get, path: "/v1/jobs", right: listJobs, where: leaderRead, do: jobsList},
 	{method: put, path: "/v1/jobs", right: submitJob, where: leaderToken, do: jobRegister},
 	{method: put, path: "/v1/jobs/parse", right: parseJob, where: here, do: jobsParse},
+	{method: get, path: "/v1/jobs/statuses", right: listJobs, where: leaderRead, do: jobsStatuses},
+	{method: put, path: "/v1/jobs/statuses", right: listJobs, where: leaderRead, do: jobsStatuses},
 	{method: put, path: "/v1/validate/job", right: readJob, where: anyServer, do: jobValidate},
 	{method: get, path: "/v1/job/{id...}", right: readJob, where: leaderRead, do: jobInfo},
 	{method: put, path: "/v1/job/{id...}", right: submitJob, where: leaderToken, do: jobRegister},

@@ -42,7 +42,6 @@ var (
 )
 
 var later = []refused{
-	{"/v1/jobs/statuses", "the list of job statuses", getPut},
 	{"/v1/job/{id...}/dispatch/payload", "dispatching parameterized jobs", onlyPut},
 	{"/v1/job/{id...}/versions/{tag}/tag", "tagging job versions", putDel},
 	{"/v1/job/{id...}/actions", "job actions", onlyGet},

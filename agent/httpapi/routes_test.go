@@ -12,8 +12,8 @@ const contract = `
 GET /v1/jobs yes
 PUT /v1/jobs yes
 PUT /v1/jobs/parse yes
-GET /v1/jobs/statuses later
-POST /v1/jobs/statuses later
+GET /v1/jobs/statuses yes
+POST /v1/jobs/statuses yes
 PUT /v1/validate/job yes
 GET /v1/job/x yes
 PUT /v1/job/x yes
