@@ -17,7 +17,7 @@ func systemVerbs() entries {
 
 func systemGC() verb {
 	return verb{
-		short: "Forget finished jobs, allocations, evaluations and dead nodes",
+		short: "Forget what is finished, and nodes that are gone",
 		run: func(s *session, args []string) error {
 			c, err := s.client()
 			if err != nil {
