@@ -166,6 +166,9 @@ func (s *session) explain(err error) string {
 	if errors.As(err, &web) {
 		return fmt.Sprintf("ask %s: %v", s.address(), web.Err)
 	}
+	if strings.Contains(err.Error(), "connect: connection refused") { // wrapped as text by the client
+		return fmt.Sprintf("no agent answers at %s (is one running? -address or SELFHEAL_ADDR names another)", s.address())
+	}
 	return err.Error()
 }
 
