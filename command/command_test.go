@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -212,6 +213,31 @@ func TestVersionAndOverview(t *testing.T) {
 	for _, line := range strings.Split(overview(catalogue()), "\n") {
 		if len(line) > helpWidth {
 			t.Errorf("a line of %d columns: %s", len(line), line)
+		}
+	}
+}
+
+// The shell asks for completions through the environment, without arguments, and
+// reads the process's own standard output.
+func TestCompletion(t *testing.T) {
+	for line, want := range map[string]string{
+		"selfheal job sto":         "stop",
+		"selfheal node drain -det": "-detach",
+		"selfheal agent -boot":     "-bootstrap-expect",
+		"selfheal job status -add": "-address",
+	} {
+		t.Setenv("COMP_LINE", line)
+		file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stdout := os.Stdout
+		os.Stdout = file
+		code := run(nil, &session{out: io.Discard, err: io.Discard, lookup: os.LookupEnv})
+		os.Stdout = stdout
+		got, err := os.ReadFile(file.Name())
+		if err != nil || code != 0 || strings.TrimSpace(string(got)) != want {
+			t.Errorf("%q completes to %q (exit %d, %v), want %q", line, got, code, err, want)
 		}
 	}
 }

@@ -189,7 +189,8 @@ func (d *demo) story(ctx context.Context) error {
 	if d.once {
 		return nil
 	}
-	d.board.log("It goes on running. Break something, or press Ctrl-C to stop it and remove everything.")
+	d.board.log("It goes on running. Break something yourself: kill -9 %d is the agent of %s.", d.agents[0].pid(), d.agents[0].name)
+	d.board.log("Ctrl-C stops everything and removes it.")
 	return d.live(ctx, w)
 }
 
@@ -261,11 +262,8 @@ func (d *demo) invite(w *demoWatch) {
 		flag = " -address " + d.agents[0].url()
 	}
 	d.board.log("Open  %s  in a browser: one of the instances", w.anyURL())
-	for _, line := range []string{"job status%s web", "node status%s", "server members%s", "job scale%s web 9", "demo -h"} {
-		if strings.Contains(line, "%s") {
-			line = fmt.Sprintf(line, flag)
-		}
-		d.board.log("Type  selfheal %s", line)
+	for _, line := range []string{"job status%s web", "node status%s", "server members%s", "job scale%s web 9"} {
+		d.board.log("Type  selfheal "+line, flag)
 	}
 }
 
