@@ -178,9 +178,32 @@ func TestJobFileFromStandardInput(t *testing.T) {
 func TestNobodyAnswers(t *testing.T) {
 	agent := newFakeAgent(t, nil)
 	agent.Close()
-	r := execute(t, agent.URL, "", "job", "status")
-	if r.code != 1 || !strings.Contains(r.err, "no agent answers at "+agent.URL) {
-		t.Errorf("exit %d: %s", r.code, r.err)
+	for _, line := range []string{"job status", "node status -self", "server members", "operator api /v1/jobs"} {
+		r := execute(t, agent.URL, "", strings.Fields(line)...)
+		if r.code != 1 || !strings.Contains(r.err, "no agent answers at "+agent.URL) {
+			t.Errorf("%s: exit %d: %s", line, r.code, r.err)
+		}
+	}
+	r := execute(t, agent.URL, "", "job", "validate", "testdata/jobs/web.nomad.hcl")
+	if r.code != 0 || !strings.Contains(r.err, "valid here") {
+		t.Errorf("validate: exit %d: %s", r.code, r.err)
+	}
+}
+
+// SELFHEAL_x wins over NOMAD_x, and a flag over both.
+func TestEnvironment(t *testing.T) {
+	env := map[string]string{"NOMAD_NAMESPACE": "n", "NOMAD_ADDR": "https://nomad:1", "SELFHEAL_ADDR": "selfheal:2/"}
+	s := &session{lookup: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
+	if s.address() != "http://selfheal:2" || s.namespace() != "n" {
+		t.Errorf("address %q, namespace %q", s.address(), s.namespace())
+	}
+	s.flags.address, s.flags.namespace = "https://flag:3", "f"
+	if s.address() != "https://flag:3" || s.namespace() != "f" {
+		t.Errorf("address %q, namespace %q", s.address(), s.namespace())
+	}
+	env["NOMAD_SKIP_VERIFY"] = "perhaps"
+	if _, err := s.client(); err == nil || !strings.Contains(err.Error(), "perhaps") {
+		t.Errorf("error %v", err)
 	}
 }
 
