@@ -39,7 +39,10 @@ type Config struct {
 	Checks func(allocID string) (api.AllocCheckStatuses, error)
 
 	Cluster Cluster
+	Keyring Keyring
 	Peers   Peers
+	// Agents are the cluster ports of every living agent, clients too, by name.
+	Agents func() map[string]string
 	// Forward calls other agents' cluster ports; https and HTTP/2 by its transport.
 	Forward *http.Client
 	// ForwardScheme is the scheme of cluster ports; "" = https.

@@ -285,6 +285,16 @@ func (s *Store) Restore(r io.Reader) error {
 	return nil
 }
 
+// Verify reads a saved state to its end and says whether Restore would take it. It
+// needs as much memory as the state itself for the while.
+func Verify(r io.Reader) error {
+	s, err := New(Config{})
+	if err != nil {
+		return err
+	}
+	return s.Restore(r)
+}
+
 // sumReader keeps the checksum of what was read through it.
 type sumReader struct {
 	*bufio.Reader
