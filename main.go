@@ -4,4 +4,12 @@
 // task, and the command line. What it does is decided by its first argument.
 package main
 
-func main() {}
+import (
+	"os"
+
+	"github.com/selfheal/selfheal/command"
+)
+
+func main() {
+	os.Exit(command.Main(os.Args))
+}

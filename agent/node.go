@@ -154,12 +154,27 @@ func (a *Agent) startTelemetry() error {
 	a.metrics, err = telemetry.New(telemetry.Config{
 		HostName: host, CollectionInterval: t.CollectionInterval, InMemoryInterval: t.InMemoryCollectionInterval,
 		InMemoryRetention: t.InMemoryRetentionPeriod, Prometheus: t.PrometheusMetrics, DropByDefault: !t.FilterDefault,
+		Allowed: filters(t.PrefixFilter, "+"), Blocked: filters(t.PrefixFilter, "-"),
 	})
 	if err != nil {
 		return err
 	}
+	if err := a.metrics.InstallBridge(); err != nil { // raft's and memberlist's own metrics
+		return err
+	}
 	a.life.loop("telemetry", func(ctx context.Context) { _ = a.metrics.Run(ctx) })
 	return nil
+}
+
+// filters are the prefixes of a prefix_filter list that begin with sign.
+func filters(list []string, sign string) []string {
+	var out []string
+	for _, f := range list {
+		if prefix, ok := strings.CutPrefix(f, sign); ok {
+			out = append(out, prefix)
+		}
+	}
+	return out
 }
 
 // portOf is the port of a listener's address.

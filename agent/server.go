@@ -45,6 +45,9 @@ func (a *Agent) startServer() error {
 	rc.ID, rc.Addr, rc.DataDir = a.id.ID, a.rpcAddr, a.serverDir()
 	rc.FSM, rc.Logger = machine(store), a.log
 	rc.Listener, rc.Dial = a.port.RaftListener(), a.port.DialRaft
+	if a.cfg.DevMode { // nobody else to wait for
+		rc.HeartbeatTimeout, rc.ElectionTimeout, rc.LeaderLease = devElection, devElection, devElection
+	}
 	if a.opts.Servers != nil {
 		rc.Stores = &a.opts.Servers.stores
 	}
@@ -86,6 +89,9 @@ func (a *Agent) startServer() error {
 	}
 	return nil
 }
+
+// devElection is how long a -dev agent waits before it elects itself.
+const devElection = 20 * time.Millisecond
 
 // bootstrap makes the first configuration of the consensus group.
 func (s *server) bootstrap(peers []gossip.Member) error {

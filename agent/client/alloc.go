@@ -2,9 +2,9 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -40,11 +40,9 @@ type alloc struct {
 	shared *shared
 	log    hclog.Logger
 	dir    allocDir
-	inbox  chan func()
-	quit   chan struct{} // closed when run takes nothing out of the inbox any more
-	done   chan struct{} // closed when run has returned
-	ctx    context.Context
-	wg     sync.WaitGroup // the driver's operations beside run
+	mailbox
+	ctx context.Context
+	wg  sync.WaitGroup // the driver's operations beside run
 
 	want  *nodeapi.Alloc
 	job   *api.Job
@@ -62,6 +60,11 @@ type alloc struct {
 	status    string // as last published
 
 	whenTerminal []func() // to call once every task is dead
+
+	// aloneFor is stop_on_client_after, 0 without it or once it ends. Others read it.
+	aloneFor atomic.Int64
+
+	late lateExits
 }
 
 // newAlloc makes an allocation that the servers want, confirmed, or one out of the
@@ -72,8 +75,8 @@ func newAlloc(h *shared, want *nodeapi.Alloc, job *api.Job, confirmed bool) (*al
 	}
 	a := &alloc{
 		id: want.ID, shared: h, log: h.log.With("alloc", want.ID, "job", want.JobID),
-		dir:   allocDir(h.allocDir + "/" + want.ID),
-		inbox: make(chan func()), quit: make(chan struct{}), done: make(chan struct{}),
+		dir:       allocDir(h.allocDir + "/" + want.ID),
+		mailbox:   newMailbox(),
 		confirmed: confirmed,
 	}
 	if err := a.specify(want, job); err != nil {
@@ -93,10 +96,20 @@ func (a *alloc) specify(want *nodeapi.Alloc, job *api.Job) error {
 	for _, group := range job.TaskGroups {
 		if text(group.Name, "") == want.TaskGroup {
 			a.want, a.job, a.group = want, job, group
+			a.setAloneFor()
 			return nil
 		}
 	}
 	return fmt.Errorf("take allocation %s: job %q has no group %q", want.ID, want.JobID, want.TaskGroup)
+}
+
+// setAloneFor says how long the allocation may run while no server answers.
+func (a *alloc) setAloneFor() {
+	var limit time.Duration
+	if d := a.group.Disconnect; d != nil && d.StopOnClientAfter != nil && a.ending == "" && !terminalStatus(a.status) {
+		limit = *d.StopOnClientAfter
+	}
+	a.aloneFor.Store(int64(limit))
 }
 
 // begin starts the goroutine of a new allocation.
@@ -146,6 +159,7 @@ func (a *alloc) start(ctx context.Context, first func()) {
 // it has been removed.
 func (a *alloc) run(ctx context.Context, cancel context.CancelFunc, first func()) {
 	defer close(a.done)
+	defer a.late.journal()
 	defer a.wg.Wait()
 	defer close(a.quit)
 	defer cancel()
@@ -171,31 +185,14 @@ func (a *alloc) run(ctx context.Context, cancel context.CancelFunc, first func()
 	}
 }
 
-// send gives the owner something to do; it is lost when the allocation has ended.
-func (a *alloc) send(f func()) {
-	select {
-	case a.inbox <- f:
-	case <-a.quit:
-	}
-}
-
-// errAllocEnded answers those who ask an allocation that is gone.
-var errAllocEnded = errors.New("the allocation is gone")
-
-// call lets the owner do something and waits for its answer.
-func (a *alloc) call(f func() error) error {
-	answer := make(chan error, 1)
-	select {
-	case a.inbox <- func() { answer <- f() }:
-		return <-answer
-	case <-a.quit:
-		return errAllocEnded
-	}
-}
-
 // settle brings everything forward that can go forward now, tells the servers if
 // anything changed, and says when to look again (zero: on the next event).
 func (a *alloc) settle() time.Time {
+	for _, t := range a.tasks {
+		if t.recovering { // what the journal says may not be so any more
+			return time.Time{}
+		}
+	}
 	now := time.Now()
 	for _, t := range a.tasks {
 		t.apply(event{kind: evTimer})
@@ -259,90 +256,6 @@ func (a *alloc) earliest(look time.Time) time.Time {
 	return first
 }
 
-// update takes over what the servers say now. It confirms the allocation.
-func (a *alloc) update(want *nodeapi.Alloc, job *api.Job) {
-	if want.AllocModifyIndex >= a.want.AllocModifyIndex {
-		if err := a.specify(want, job); err != nil {
-			a.log.Error("taking over an update failed", "err", err)
-		}
-		a.respecify()
-		if want.DeploymentID != a.health.DeploymentID {
-			a.health = health{DeploymentID: want.DeploymentID, Since: time.Now()}
-		}
-		a.save(true)
-		a.follow()
-	}
-	a.confirm()
-	if want.ClientStatus != a.status {
-		a.changed = true
-	}
-}
-
-// respecify gives each task its new specification. An update in place never adds
-// or removes tasks.
-func (a *alloc) respecify() {
-	for _, t := range a.tasks {
-		for _, spec := range a.group.Tasks {
-			if spec.Name == t.spec.Name {
-				t.specify(spec)
-			}
-		}
-	}
-}
-
-// confirm lets starts go ahead that waited for the servers' word.
-func (a *alloc) confirm() {
-	if a.confirmed {
-		return
-	}
-	a.confirmed = true
-	for _, t := range a.tasks {
-		if t.held && a.ending == "" {
-			t.start()
-		}
-	}
-}
-
-// follow obeys the desired status.
-func (a *alloc) follow() {
-	if a.want.DesiredStatus == api.AllocDesiredStatusRun || a.want.DesiredStatus == "" {
-		return
-	}
-	reason := a.want.DesiredDescription
-	if reason == "" {
-		reason = "the servers want it to " + a.want.DesiredStatus
-	}
-	a.noDelay = a.want.DesiredTransition.NoShutdownDelay != nil && *a.want.DesiredTransition.NoShutdownDelay
-	a.end(reason)
-}
-
-// end stops all tasks in order, after the group's shutdown_delay.
-func (a *alloc) end(reason string) {
-	if a.ending != "" {
-		return
-	}
-	a.ending, a.endAt = reason, time.Now()
-	if delay := a.group.ShutdownDelay; delay != nil && !a.noDelay {
-		a.endAt = a.endAt.Add(*delay)
-	}
-}
-
-// endNow stops all tasks without any delay but their kill_timeout.
-func (a *alloc) endNow(reason string) {
-	a.noDelay = true
-	a.end(reason)
-	a.endAt = time.Now()
-}
-
-// destroy stops everything and removes the allocation with its directory.
-func (a *alloc) destroy(reason string) {
-	a.removing = true
-	a.endNow(reason)
-	for _, t := range a.tasks { // nobody waits for poststop tasks of what must vanish
-		t.apply(event{kind: evKill, reason: reason, noWait: true})
-	}
-}
-
 // forgotten tells whether no driver knows any task any more.
 func (a *alloc) forgotten() bool {
 	for _, t := range a.tasks {
@@ -370,88 +283,4 @@ func (a *alloc) endedAt() time.Time {
 
 func terminalStatus(status string) bool {
 	return status == api.AllocClientStatusComplete || status == api.AllocClientStatusFailed || status == api.AllocClientStatusLost
-}
-
-// judgeHealth brings the health forward, and says when it may change by itself.
-func (a *alloc) judgeHealth(now time.Time) time.Time {
-	if a.ending != "" || a.health.Healthy != nil {
-		return time.Time{}
-	}
-	p := healthPolicyOf(a.job, a.group, a.want)
-	var checks *time.Time
-	if a.shared.checksSince != nil {
-		since := a.shared.checksSince(a.id)
-		checks = &since
-	}
-	well := make([]wellness, len(a.tasks))
-	for i, m := range a.members() {
-		well[i] = wellness{m.role, m.phase, m.failed, m.started, a.tasks[i].m.State.StartedAt}
-	}
-	next, look := a.health.judge(p, well, checks, now)
-	if next.Healthy != nil {
-		a.health = next
-		a.changed = true
-		a.save(false)
-	}
-	if !look.IsZero() && p.checks && checks != nil {
-		look = now.Add(min(look.Sub(now), checksPoll))
-	}
-	return look
-}
-
-// checksPoll is how often the checks are looked at while they decide over health.
-const checksPoll = 500 * time.Millisecond
-
-// publish tells the servers the present state. While a start is under way the next
-// change comes within milliseconds: then both go in one report.
-func (a *alloc) publish() {
-	status, description := clientStatus(a.members())
-	a.status = status
-	report := nodeapi.AllocStatus{
-		ID: a.id, ClientStatus: status, ClientDescription: description,
-		TaskStates: map[string]*api.TaskState{}, Healthy: a.health.Healthy, HealthyAt: a.health.At,
-	}
-	hold := false
-	for _, t := range a.tasks {
-		state := t.m.State
-		report.TaskStates[t.spec.Name] = &state
-		hold = hold || (t.m.Phase == phaseStarting && !t.held)
-	}
-	a.shared.report(report, hold)
-	if terminalStatus(status) {
-		for _, f := range a.whenTerminal {
-			f()
-		}
-		a.whenTerminal = nil
-	}
-}
-
-// save journals the allocation, and its job if that may be new.
-func (a *alloc) save(job bool) {
-	stored := *a.want
-	stored.Job = nil
-	records := []record{put(bucketAllocs, a.id, allocRecord{Alloc: &stored, Health: a.health})}
-	if job {
-		records = append(records, put(bucketJobs, jobKey(a.want.JobRef), a.job))
-	}
-	if err := a.shared.journal.write(records...); err != nil {
-		a.log.Error("journaling an allocation failed", "err", err)
-	}
-}
-
-// remove deletes all that is left of the allocation: its directory first, so that
-// a journal entry never lacks what it stands for.
-func (a *alloc) remove() {
-	if err := a.dir.destroy(); err != nil {
-		a.log.Error("removing an allocation's directory failed", "err", err)
-	}
-	records := []record{{bucket: bucketAllocs, key: a.id}}
-	for _, t := range a.tasks {
-		records = append(records, record{bucket: bucketTasks, key: taskKey(a.id, t.spec.Name)})
-	}
-	if err := a.shared.journal.write(records...); err != nil {
-		a.log.Error("forgetting an allocation failed", "err", err)
-	}
-	a.gone = true
-	a.shared.removed(a.id)
 }

@@ -28,8 +28,8 @@ func TestPlacedAllocationRunsAndStops(t *testing.T) {
 		if diff := cmp.Diff([]string{"Received", "Task Setup", "Started"}, eventTypes(state)); diff != "" {
 			t.Error(diff)
 		}
-		if servers.reports != 1 {
-			t.Errorf("a start took %d reports, want 1", servers.reports)
+		if servers.reportCount() != 1 {
+			t.Errorf("a start took %d reports, want 1", servers.reportCount())
 		}
 
 		servers.desire(id, api.AllocDesiredStatusStop)
@@ -91,12 +91,12 @@ func TestRestartWithoutDelayIsOneReport(t *testing.T) {
 		id := allocID(1)
 		servers.place(id, testJob("service", spec))
 		time.Sleep(30 * time.Second)
-		before := servers.reports
+		before := servers.reportCount()
 		time.Sleep(30*time.Second + 100*time.Millisecond)
 		wantStatus(t, servers, id, "running")
 		state := servers.said(id).TaskStates["web"]
-		if servers.reports != before+1 || state.Restarts != 1 {
-			t.Errorf("%d reports for %d restarts, want 1 for 1", servers.reports-before, state.Restarts)
+		if servers.reportCount() != before+1 || state.Restarts != 1 {
+			t.Errorf("%d reports for %d restarts, want 1 for 1", servers.reportCount()-before, state.Restarts)
 		}
 		want := []string{"Received", "Task Setup", "Started", "Terminated", "Restarting", "Started"}
 		if diff := cmp.Diff(want, eventTypes(state)); diff != "" {
@@ -143,15 +143,15 @@ func TestNodeRegistersAgainWhenUnknown(t *testing.T) {
 		n := newNode(t, servers)
 		n.boot()
 		defer n.end()
-		if len(servers.nodes) != 1 {
-			t.Fatalf("registered %d times, want once", len(servers.nodes))
+		if len(servers.registered()) != 1 {
+			t.Fatalf("registered %d times, want once", len(servers.registered()))
 		}
 		servers.set(func() { servers.unknown = true })
 		time.Sleep(3 * time.Second)
-		if len(servers.nodes) != 2 {
-			t.Errorf("registered %d times, want twice", len(servers.nodes))
+		if len(servers.registered()) != 2 {
+			t.Errorf("registered %d times, want twice", len(servers.registered()))
 		}
-		node := servers.nodes[0]
+		node := servers.registered()[0]
 		if node.Attributes["driver.mock_driver"] != "1" || node.Attributes["nomad.version"] != "2.0.0" {
 			t.Errorf("attributes: %v", node.Attributes)
 		}
@@ -184,8 +184,8 @@ func TestUpdateInPlaceKeepsTheTask(t *testing.T) {
 		if said.Healthy == nil || !*said.Healthy {
 			t.Error("not healthy in the new deployment")
 		}
-		if servers.sentJobs != 2 {
-			t.Errorf("servers sent %d jobs, want each version once", servers.sentJobs)
+		if servers.jobsSent() != 2 {
+			t.Errorf("servers sent %d jobs, want each version once", servers.jobsSent())
 		}
 		if refs := n.client.jobRefs(); len(refs) != 1 || refs[0].Version != 1 {
 			t.Errorf("jobs known: %v, want version 1 only", refs)
@@ -338,12 +338,60 @@ func TestShutdownStopsTasks(t *testing.T) {
 		if n.runs(id, "web") || n.exists("alloc", id) || n.exists("client", "tasks", id) {
 			t.Error("something is left")
 		}
-		if len(servers.goodbyes) != 1 || servers.goodbyes[0].Restart {
-			t.Errorf("goodbyes: %+v", servers.goodbyes)
+		if len(servers.heardGoodbyes()) != 1 || servers.heardGoodbyes()[0].Restart {
+			t.Errorf("goodbyes: %+v", servers.heardGoodbyes())
 		}
 		if err := <-n.ended; err != nil {
 			t.Error(err)
 		}
 		n.mock.Close()
+	})
+}
+
+func TestNodeReturnsFromIsolation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		servers := newFakeServers()
+		n := newNode(t, servers)
+		n.boot()
+		defer n.end()
+		id := allocID(1)
+		servers.place(id, testJob("service", forever("web")))
+		time.Sleep(time.Second)
+		wantStatus(t, servers, id, "running")
+		servers.setDown(true)
+		time.Sleep(time.Minute)
+		servers.set(func() {
+			servers.down = false
+			delete(servers.statuses, id) // they take it for unknown, without an order to the node
+		})
+		time.Sleep(3 * time.Second)
+		wantStatus(t, servers, id, "running")
+		if got := len(servers.registered()); got != 2 {
+			t.Errorf("registered %d times, want again on return", got)
+		}
+	})
+}
+
+func TestServersBeginAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		servers := newFakeServers()
+		servers.index = 1000
+		n := newNode(t, servers)
+		n.boot()
+		defer n.end()
+		servers.place(allocID(1), testJob("service", forever("web")))
+		time.Sleep(time.Second)
+		servers.set(func() { // another cluster under the old address
+			clear(servers.allocs)
+			servers.unknown = true
+			servers.index = 5
+		})
+		time.Sleep(5 * time.Second)
+		servers.place(allocID(2), testJob("service", forever("web")))
+		time.Sleep(5 * time.Second)
+		if n.runs(allocID(1), "web") || !n.runs(allocID(2), "web") {
+			t.Errorf("of the old cluster's allocation runs %v, of the new one's %v; want false, true",
+				n.runs(allocID(1), "web"), n.runs(allocID(2), "web"))
+		}
 	})
 }

@@ -311,3 +311,27 @@ func eventTypes(state *api.TaskState) []string {
 	}
 	return types
 }
+
+func (f *fakeServers) reportCount() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reports
+}
+
+func (f *fakeServers) jobsSent() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sentJobs
+}
+
+func (f *fakeServers) registered() []*api.Node {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.nodes)
+}
+
+func (f *fakeServers) heardGoodbyes() []nodeapi.GoodbyeRequest {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.goodbyes)
+}

@@ -73,12 +73,9 @@ func (c *Client) confirmAlone(limits map[*alloc]time.Duration) {
 func (c *Client) isolationLimits() map[*alloc]time.Duration {
 	limits := map[*alloc]time.Duration{}
 	for _, a := range c.all() {
-		a.call(func() error { //nolint:errcheck // one that is gone has no limit
-			if d := a.group.Disconnect; d != nil && d.StopOnClientAfter != nil && a.ending == "" && !a.terminal() {
-				limits[a] = *d.StopOnClientAfter
-			}
-			return nil
-		})
+		if limit := a.aloneFor.Load(); limit > 0 {
+			limits[a] = time.Duration(limit)
+		}
 	}
 	return limits
 }
@@ -107,6 +104,7 @@ func forgetHandle(stateDir string) {
 // tasks under supervisors without an allocation are stopped and directories without
 // one removed. They are left by a journal that was lost.
 func (c *Client) adopt(ctx context.Context) {
+	defer close(c.adopted)
 	select {
 	case <-c.confirmed:
 	case <-ctx.Done():

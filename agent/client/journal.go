@@ -134,8 +134,10 @@ func readJournal(path string) (db *bbolt.DB, content journaled, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, content, err
 	}
+	// The freelist is kept in the file: without it bbolt walks all pages in a goroutine
+	// of its own, and a panic there cannot be caught.
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout: time.Second, NoSync: true, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
+		Timeout: time.Second, NoSync: true, FreelistType: bbolt.FreelistMapType,
 	})
 	if err != nil {
 		return nil, content, err

@@ -18,8 +18,8 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
 }
 
-func TestCluster(t *testing.T) {
-	bubble(t, "agrees", func(t *testing.T) {
+func TestAgreement(t *testing.T) {
+	bubble(t, "three servers", func(t *testing.T) {
 		c := newCluster(t, 3, nil)
 		l := c.leader()
 		c.apply(l, "a")
@@ -51,7 +51,10 @@ func TestCluster(t *testing.T) {
 			t.Errorf("bootstrap of a cluster that exists: %v", err)
 		}
 	})
-	bubble(t, "elects another leader within a second", func(t *testing.T) {
+}
+
+func TestFailover(t *testing.T) {
+	bubble(t, "elects another leader within 1.5 s", func(t *testing.T) {
 		c := newCluster(t, 3, nil)
 		var worst time.Duration
 		for i := range 10 {
@@ -92,7 +95,10 @@ func TestCluster(t *testing.T) {
 			t.Errorf("the former leader applied %v", got)
 		}
 	})
-	bubble(t, "hands leadership over", func(t *testing.T) {
+}
+
+func TestTransferLeadership(t *testing.T) {
+	bubble(t, "there and back", func(t *testing.T) {
 		c := newCluster(t, 3, nil)
 		l := c.leader()
 		var mu sync.Mutex

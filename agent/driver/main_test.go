@@ -89,12 +89,12 @@ var programs = map[string]func(args []string){
 	},
 	"wait": func([]string) {
 		fmt.Println("ready")
-		select {}
+		time.Sleep(time.Hour)
 	},
 	"stubborn": func([]string) {
 		signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
 		fmt.Println("ready")
-		select {}
+		time.Sleep(time.Hour)
 	},
 	"polite": func([]string) {
 		c := make(chan os.Signal, 1)
@@ -116,7 +116,7 @@ var programs = map[string]func(args []string){
 			code, _ := strconv.Atoi(args[0])
 			syscall.Exit(code)
 		}
-		select {}
+		time.Sleep(time.Hour)
 	},
 	"middle": func([]string) { fmt.Println("daemon", forkProgram(&syscall.SysProcAttr{Setsid: true}, "wait")) },
 	"flood": func(args []string) {
@@ -132,7 +132,7 @@ var programs = map[string]func(args []string){
 		for begin := time.Now(); time.Since(begin) < d; {
 		}
 		fmt.Println("ready")
-		select {}
+		time.Sleep(time.Hour)
 	},
 	// agent starts a task and prints its handle; the test kills it then.
 	"agent": func(args []string) {
@@ -144,7 +144,7 @@ var programs = map[string]func(args []string){
 		}
 		handle, _ := json.Marshal(task.Handle())
 		fmt.Println(string(handle))
-		select {}
+		time.Sleep(time.Hour)
 	},
 }
 

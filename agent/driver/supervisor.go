@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -162,7 +161,7 @@ func (s *supervisor) onStart(c call) {
 		}
 		s.answer(c, "", nil)
 		s.publish()
-		time.AfterFunc(releaseAfter, debug.FreeOSMemory)
+		time.AfterFunc(releaseAfter, shrink)
 	}
 }
 

@@ -119,8 +119,7 @@ type drainPlan struct {
 func drainStep(snap *state.Snapshot, n *state.Node, budget *migrateBudget, now time.Time) drainPlan {
 	out := drainPlan{migrate: map[string]*api.DesiredTransition{}}
 	yes := true
-	deadline := n.DrainStrategy.ForceDeadline
-	force := n.DrainStrategy.Deadline < 0 || !deadline.IsZero() && !now.Before(deadline)
+	deadline, force := n.DrainStrategy.ForceDeadline, drainForced(n.DrainStrategy, now)
 	left := 0
 	var system []*state.Alloc
 	for a := range snap.AllocsByNode(nil, n.ID) {

@@ -29,7 +29,9 @@ type evaluator struct {
 	busy    Busy
 	cluster *scheduler.Cluster
 	jobs    map[*api.Job]*scheduler.Job // rows are immutable, so a row's address names its version
+	drains  map[string]time.Time        // deadlines of draining nodes: what time alone changes in the index
 	asks    chan ask
+	index   uint64 // of the snapshot that is decided on
 }
 
 func newEvaluator(l *Leader, f *feed) *evaluator {
@@ -84,8 +86,9 @@ func (e *evaluator) wait(ctx context.Context, next time.Time) error {
 func (e *evaluator) rebuild() {
 	snap := e.l.cfg.State.Snapshot()
 	e.cluster, e.jobs = scheduler.NewCluster(), map[*api.Job]*scheduler.Job{}
+	e.drains = map[string]time.Time{}
 	for n := range snap.Nodes(nil) {
-		e.cluster.UpsertNode(lowerNode(n))
+		e.upsertNode(n)
 	}
 	for a := range snap.Allocs(nil, "*", "") {
 		e.cluster.UpsertAlloc(lowerAlloc(a, e.jobOf(snap, a)))
@@ -101,7 +104,7 @@ func (e *evaluator) absorb(changes []state.Change) {
 	for _, c := range changes {
 		switch row := c.After.(type) {
 		case *state.Node:
-			e.cluster.UpsertNode(lowerNode(row))
+			e.upsertNode(row)
 		case *state.Alloc:
 			e.cluster.UpsertAlloc(lowerAlloc(row, e.jobOf(snap, row)))
 		case nil:
@@ -114,9 +117,28 @@ func (e *evaluator) absorb(changes []state.Change) {
 	}
 }
 
+func (e *evaluator) upsertNode(n *state.Node) {
+	e.cluster.UpsertNode(lowerNode(n, time.Now()))
+	delete(e.drains, n.ID)
+	if d := n.DrainStrategy; d != nil && !d.ForceDeadline.IsZero() {
+		e.drains[n.ID] = d.ForceDeadline
+	}
+}
+
+// force tells the index of drains whose deadline has passed.
+func (e *evaluator) force(snap *state.Snapshot, now time.Time) {
+	for id, deadline := range e.drains {
+		if n := snap.Node(nil, id); n != nil && !now.Before(deadline) {
+			e.cluster.UpsertNode(lowerNode(n, now))
+			delete(e.drains, id)
+		}
+	}
+}
+
 func (e *evaluator) forget(c state.Change) {
 	switch row := c.Before.(type) {
 	case *state.Node:
+		delete(e.drains, row.ID)
 		e.cluster.DeleteNode(row.ID)
 	case *state.Alloc:
 		e.cluster.DeleteAlloc(row.ID)
@@ -190,6 +212,8 @@ func priority(evals []*api.Evaluation) int {
 // decide plans for as many jobs as fit into one entry and commits it.
 func (e *evaluator) decide(ctx context.Context, snap *state.Snapshot, batch [][]*api.Evaluation) error {
 	cmd := &state.ApplyPlans{}
+	e.force(snap, time.Now())
+	e.index = snap.LastIndex()
 	placed := 0
 	for _, evals := range batch {
 		if len(cmd.Plans) >= batchEvals || placed >= batchPlacements {
@@ -199,8 +223,14 @@ func (e *evaluator) decide(ctx context.Context, snap *state.Snapshot, batch [][]
 		placed += len(plan.Placements)
 		cmd.Plans = append(cmd.Plans, plan)
 	}
-	if _, err := e.l.apply(ctx, cmd); err != nil {
+	result, err := e.l.apply(ctx, cmd)
+	if err != nil {
 		return fmt.Errorf("commit %d plans: %w", len(cmd.Plans), err)
+	}
+	if r, ok := result.(*state.PlanResult); ok {
+		for _, id := range r.Refused { // a node went down between the decision and the commit
+			e.cluster.DeleteAlloc(id)
+		}
 	}
 	return nil
 }
@@ -219,6 +249,13 @@ func (e *evaluator) plan(snap *state.Snapshot, evals []*api.Evaluation) state.Pl
 			return e.lowered(snap.JobVersion(nil, main.Namespace, main.JobID, v))
 		},
 		Deployment: lowerDeployment(dep), Settings: lowerSettings(snap.SchedulerConfig(nil)), Trigger: main.TriggeredBy,
+		Waiting: func(id string) (time.Time, bool) {
+			ev := snap.Eval(nil, id)
+			if ev == nil || ev.Status != api.EvalStatusPending || !ev.WaitUntil.After(now) {
+				return time.Time{}, false
+			}
+			return ev.WaitUntil, true
+		},
 	})
 	current := ""
 	if job != nil && dep != nil && dep.JobVersion == job.Version && dep.JobCreateIndex == job.CreateIndex && activeDeployment(dep.Status) {
@@ -229,7 +266,7 @@ func (e *evaluator) plan(snap *state.Snapshot, evals []*api.Evaluation) state.Pl
 		out.DeploymentSet = &state.DeploymentSet{ID: dep.ID, Status: d.Status, Description: d.Description}
 	}
 	e.finish(&out, &decision, main, evals, row, now)
-	e.occupy(&decision, main, job)
+	e.occupy(snap, &decision, main, job)
 	return out
 }
 
@@ -238,7 +275,7 @@ func (e *evaluator) plan(snap *state.Snapshot, evals []*api.Evaluation) state.Pl
 func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluation, evals []*api.Evaluation, job *api.Job, now time.Time) {
 	done := *main
 	done.Status, done.StatusDescription = api.EvalStatusComplete, ""
-	done.SnapshotIndex = main.ModifyIndex
+	done.SnapshotIndex = e.index
 	done.FailedTGAllocs, done.QueuedAllocations = raiseFailed(p.Failed), p.Queued
 	done.BlockedEval, done.NextEval = "", ""
 	if out.Deployment != nil {
@@ -265,6 +302,7 @@ func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluat
 		more = append(more, next)
 		link(out, f.Allocs, next.ID)
 	}
+	more = append(more, e.evicted(p, main, now)...)
 	out.Evals = append(out.Evals, &done)
 	for _, ev := range evals {
 		if ev != main {
@@ -275,6 +313,24 @@ func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluat
 		}
 	}
 	out.Evals = append(out.Evals, more...)
+}
+
+// evicted makes an evaluation for every other job that lost an allocation to this
+// decision: it looks for another place.
+func (e *evaluator) evicted(p *scheduler.Plan, main *api.Evaluation, now time.Time) []*api.Evaluation {
+	var out []*api.Evaluation
+	seen := map[state.JobKey]bool{{Namespace: main.Namespace, ID: main.JobID}: true}
+	for _, s := range p.Stops {
+		a, ok := e.cluster.Alloc(s.ID)
+		if !ok || s.Desired != scheduler.Evict || seen[state.JobKey{Namespace: a.Namespace, ID: a.Job}] {
+			continue
+		}
+		seen[state.JobKey{Namespace: a.Namespace, ID: a.Job}] = true
+		ev := follow(main, "preemption", now)
+		ev.Status, ev.Namespace, ev.JobID, ev.Type, ev.Priority = api.EvalStatusPending, a.Namespace, a.Job, string(a.JobType), a.Priority
+		out = append(out, ev)
+	}
+	return out
 }
 
 const triggerQueued = "queued-allocs"
@@ -311,7 +367,7 @@ func link(out *state.Plan, allocs []string, eval string) {
 
 // occupy applies a decision to the index at once, so that the next job of the
 // same batch sees it. The state's changes say the same again after the commit.
-func (e *evaluator) occupy(p *scheduler.Plan, eval *api.Evaluation, job *scheduler.Job) {
+func (e *evaluator) occupy(snap *state.Snapshot, p *scheduler.Plan, eval *api.Evaluation, job *scheduler.Job) {
 	for _, s := range p.Stops {
 		if a, ok := e.cluster.Alloc(s.ID); ok {
 			next := *a
@@ -325,7 +381,11 @@ func (e *evaluator) occupy(p *scheduler.Plan, eval *api.Evaluation, job *schedul
 		}
 	}
 	for i, pl := range p.Placements {
-		used := groupUsed(job, pl.Group)
+		ran := job
+		if pl.JobVersion != job.Version {
+			ran = e.lowered(snap.JobVersion(nil, job.Namespace, job.ID, pl.JobVersion))
+		}
+		used := groupUsed(ran, pl.Group)
 		e.cluster.UpsertAlloc(&scheduler.Alloc{
 			ID: state.AllocID(eval.ID, i), Namespace: job.Namespace, Job: job.ID, JobVersion: pl.JobVersion,
 			JobCreateIndex: job.CreateIndex, JobType: job.Type, Group: pl.Group, Index: pl.Index, NodeID: pl.NodeID,
@@ -337,6 +397,9 @@ func (e *evaluator) occupy(p *scheduler.Plan, eval *api.Evaluation, job *schedul
 
 // groupUsed is what an allocation of a group holds.
 func groupUsed(job *scheduler.Job, group string) scheduler.Resources {
+	if job == nil {
+		return scheduler.Resources{}
+	}
 	for _, g := range job.Groups {
 		if g.Name == group {
 			return g.Resources

@@ -19,17 +19,18 @@ import (
 // This file and raise.go are the only conversion between the API's types and
 // the scheduler's: lower goes in, raise comes out.
 
-// lowerNode makes the scheduler's node from a node's row.
-func lowerNode(n *state.Node) scheduler.Node {
+// lowerNode makes the scheduler's node from a node's row, as it is at now.
+func lowerNode(n *state.Node, now time.Time) scheduler.Node {
 	out := scheduler.Node{
 		ID: n.ID, Name: n.Name, Datacenter: n.Datacenter, Pool: n.NodePool, Class: n.NodeClass,
-		Status:     scheduler.NodeStatus(n.Status),
-		Eligible:   n.SchedulingEligibility == api.NodeSchedulingEligible,
-		Draining:   n.DrainStrategy != nil,
-		Attributes: n.Attributes,
-		Meta:       n.Meta,
-		Drivers:    make(map[string]bool, len(n.Drivers)),
-		MaxAllocs:  n.NodeMaxAllocs,
+		Status:      scheduler.NodeStatus(n.Status),
+		Eligible:    n.SchedulingEligibility == api.NodeSchedulingEligible,
+		Draining:    n.DrainStrategy != nil,
+		DrainForced: drainForced(n.DrainStrategy, now),
+		Attributes:  n.Attributes,
+		Meta:        n.Meta,
+		Drivers:     make(map[string]bool, len(n.Drivers)),
+		MaxAllocs:   n.NodeMaxAllocs,
 	}
 	for name, d := range n.Drivers {
 		out.Drivers[name] = d.Detected && d.Healthy
@@ -43,6 +44,11 @@ func lowerNode(n *state.Node) scheduler.Node {
 		out.HostVolumes[name] = scheduler.HostVolume{ReadOnly: v.ReadOnly}
 	}
 	return out
+}
+
+// drainForced reports whether what is left on a draining node has to go now.
+func drainForced(d *api.DrainStrategy, now time.Time) bool {
+	return d != nil && (d.Deadline < 0 || !d.ForceDeadline.IsZero() && !now.Before(d.ForceDeadline))
 }
 
 func lowerNodeResources(n *state.Node, out *scheduler.Node) {
@@ -159,6 +165,7 @@ func lowerGroup(j *api.Job, g *api.TaskGroup) *scheduler.Group {
 		Reschedule:  lowerReschedule(*j.Type, g.ReschedulePolicy),
 		Update:      lowerUpdate(*j.Type, g.Update),
 		MigrateMax:  1,
+		Sticky:      g.EphemeralDisk != nil && deref(g.EphemeralDisk.Sticky),
 		Disconnect:  lowerDisconnect(g),
 	}
 	if g.Migrate != nil && g.Migrate.MaxParallel != nil {
@@ -310,6 +317,13 @@ func lowerDisconnect(g *api.TaskGroup) scheduler.Disconnect {
 			out.Reconcile = string(*d.Reconcile)
 		}
 	}
+	if out.StopOnClientAfter > 0 { // the node stops its tasks then, each within its kill_timeout
+		var kill time.Duration
+		for _, t := range g.Tasks {
+			kill = max(kill, deref(t.KillTimeout))
+		}
+		out.StopOnClientAfter += kill
+	}
 	return out
 }
 
@@ -374,11 +388,12 @@ func lowerAlloc(a *state.Alloc, job *scheduler.Job) *scheduler.Alloc {
 	}
 	if t := a.Transition; t != nil {
 		out.Migrate, out.Reschedule, out.ForceReschedule = deref(t.Migrate), deref(t.Reschedule), deref(t.ForceReschedule)
+		out.NoReplace = deref(t.MigrateDisablePlacement)
 	}
 	if s := a.DeploymentStatus; s != nil {
 		out.Canary = s.Canary
 		if s.Healthy != nil {
-			out.Health = scheduler.Unhealthy
+			out.Health, out.HealthAt = scheduler.Unhealthy, s.Timestamp
 			if *s.Healthy {
 				out.Health = scheduler.Healthy
 			}
@@ -394,14 +409,10 @@ func lowerAlloc(a *state.Alloc, job *scheduler.Job) *scheduler.Alloc {
 		out.FinishedAt = time.Unix(0, a.ModifyTime)
 	}
 	if a.Client == api.AllocClientStatusUnknown {
-		out.UnknownAt = time.Unix(0, a.ModifyTime)
+		out.UnknownAt = time.Unix(0, a.UnknownAt)
 	}
-	if a.Reschedule != nil {
-		for _, e := range a.Reschedule.Events {
-			out.Reschedules = append(out.Reschedules, scheduler.RescheduleEvent{
-				At: time.Unix(0, e.RescheduleTime), PrevID: e.PrevAllocID, PrevNode: e.PrevNodeID,
-			})
-		}
+	for _, e := range a.Reschedule {
+		out.Reschedules = append(out.Reschedules, scheduler.RescheduleEvent{At: time.Unix(0, e.At), PrevID: e.PrevAlloc, PrevNode: e.PrevNode, Delay: e.Delay})
 	}
 	return out
 }

@@ -21,7 +21,11 @@ func raisePlan(p *scheduler.Plan, eval *api.Evaluation, job *scheduler.Job, depl
 	for _, pl := range p.Placements {
 		p := raisePlacement(&out, pl, nodes, metrics, deploymentOf(pl, job, deployment))
 		if prev, ok := cluster.Alloc(pl.Previous); ok {
-			p.Reschedule = raiseReschedules(prev.Reschedules, pl.Reschedule)
+			past := prev.Reschedules
+			if prev.JobVersion != pl.JobVersion { // a new version starts with a clean slate
+				past = nil
+			}
+			p.Reschedule = raiseReschedules(past, pl.Reschedule)
 		}
 		out.Placements = append(out.Placements, p)
 	}
@@ -81,16 +85,13 @@ const keepReschedules = 20
 
 // raiseReschedules is the history that a replacement inherits, and what is added
 // to it when the replacement counts as a reschedule.
-func raiseReschedules(past []scheduler.RescheduleEvent, next *scheduler.RescheduleEvent) *api.RescheduleTracker {
+func raiseReschedules(past []scheduler.RescheduleEvent, next *scheduler.RescheduleEvent) []state.Attempt {
 	if next != nil {
 		past = append(past[:len(past):len(past)], *next)
 	}
-	if len(past) == 0 {
-		return nil
-	}
-	out := &api.RescheduleTracker{}
+	var out []state.Attempt
 	for _, e := range past[max(0, len(past)-keepReschedules):] {
-		out.Events = append(out.Events, &api.RescheduleEvent{RescheduleTime: e.At.UnixNano(), PrevAllocID: e.PrevID, PrevNodeID: e.PrevNode})
+		out = append(out, state.Attempt{At: e.At.UnixNano(), PrevAlloc: e.PrevID, PrevNode: e.PrevNode, Delay: e.Delay})
 	}
 	return out
 }

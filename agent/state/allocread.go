@@ -120,9 +120,9 @@ func (s *Snapshot) API(a *Alloc) *api.Allocation {
 		ID: a.ID, Namespace: a.Namespace, EvalID: a.EvalID, Name: a.Name(), NodeID: a.NodeID,
 		JobID: a.JobID, TaskGroup: a.Group, AllocatedResources: a.Resources, Metrics: a.Metric,
 		DesiredStatus: a.Desired, DesiredDescription: a.DesiredDescription,
-		ClientStatus: a.Client, ClientDescription: a.ClientDescription, TaskStates: a.TaskStates,
+		ClientStatus: a.Client, ClientDescription: a.ClientDescription, TaskStates: a.TaskStates.API(),
 		DeploymentID: a.DeploymentID, DeploymentStatus: a.DeploymentStatus, FollowupEvalID: a.FollowupEvalID,
-		PreviousAllocation: a.Previous, NextAllocation: a.Next, RescheduleTracker: a.Reschedule,
+		PreviousAllocation: a.Previous, NextAllocation: a.Next, RescheduleTracker: tracker(a.Reschedule),
 		NetworkStatus: a.NetworkStatus, PreemptedAllocations: a.Preempted, PreemptedByAllocation: a.PreemptedBy,
 		CreateIndex: a.CreateIndex, ModifyIndex: a.ModifyIndex, AllocModifyIndex: a.AllocModifyIndex,
 		CreateTime: a.CreateTime, ModifyTime: a.ModifyTime,
@@ -133,12 +133,24 @@ func (s *Snapshot) API(a *Alloc) *api.Allocation {
 	}
 	if n := s.Node(nil, a.NodeID); n != nil {
 		out.NodeName = n.Name
+		if out.NetworkStatus == nil {
+			out.NetworkStatus = hostNetwork(n)
+		}
 	}
 	if a.Transition != nil {
 		out.DesiredTransition = *a.Transition
 	}
 	out.Resources, out.TaskResources = legacyResources(a.Resources)
 	return out
+}
+
+// hostNetwork is the network of an allocation that has none of its own: its node's.
+func hostNetwork(n *Node) *api.AllocNetworkStatus {
+	if n.NodeResources == nil || len(n.NodeResources.Networks) == 0 {
+		return nil
+	}
+	network := n.NodeResources.Networks[0]
+	return &api.AllocNetworkStatus{InterfaceName: network.Device, Address: network.IP}
 }
 
 // legacyResources are AllocatedResources in the older form that tools still read.
@@ -154,4 +166,16 @@ func legacyResources(r *api.AllocatedResources) (*api.Resources, map[string]*api
 		cpu, mem, maxMem = cpu+c, mem+m, maxMem+x
 	}
 	return &api.Resources{CPU: &cpu, MemoryMB: &mem, MemoryMaxMB: &maxMem, DiskMB: &disk, Networks: r.Shared.Networks}, tasks
+}
+
+// tracker is the API's form of the attempts; nil when there was none.
+func tracker(attempts []Attempt) *api.RescheduleTracker {
+	if len(attempts) == 0 {
+		return nil
+	}
+	out := &api.RescheduleTracker{LastReschedule: "ok"}
+	for _, a := range attempts {
+		out.Events = append(out.Events, &api.RescheduleEvent{RescheduleTime: a.At, PrevAllocID: a.PrevAlloc, PrevNodeID: a.PrevNode})
+	}
+	return out
 }

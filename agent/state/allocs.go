@@ -26,19 +26,20 @@ func applyUpdateAllocs(t *tx, c *UpdateAllocs) any {
 }
 
 func (t *tx) updateAlloc(a *Alloc, u *AllocUpdate) {
-	if isOlder(u.TaskStates, a.TaskStates) {
+	states := t.s.pool.pack(u.TaskStates)
+	if isOlder(states, a.TaskStates) {
 		return
 	}
 	b := *a
-	if u.TaskStates != nil {
-		b.TaskStates = internStates(u.TaskStates)
+	if states != nil {
+		b.TaskStates = states
 	}
 	if u.NetworkStatus != nil {
 		b.NetworkStatus = u.NetworkStatus
 	}
-	b.Client = intern(nextClient(a.Client, u.ClientStatus))
+	b.Client = t.s.pool.text(nextClient(a.Client, u.ClientStatus))
 	if b.Client == u.ClientStatus {
-		b.ClientDescription = intern(u.ClientDescription)
+		b.ClientDescription = t.s.pool.text(u.ClientDescription)
 		if b.Client != api.AllocClientStatusPending {
 			b.Rebooted = false
 		}
@@ -57,23 +58,8 @@ func (t *tx) updateAlloc(a *Alloc, u *AllocUpdate) {
 }
 
 // isOlder compares reports by the last event of any task: tasks only ever add events.
-func isOlder(report, known map[string]*api.TaskState) bool {
-	return report != nil && lastEvent(report) < lastEvent(known)
-}
-
-func lastEvent(states map[string]*api.TaskState) int64 {
-	last := int64(0)
-	for _, s := range states {
-		if s == nil {
-			continue
-		}
-		for _, e := range s.Events {
-			if e != nil {
-				last = max(last, e.Time)
-			}
-		}
-	}
-	return last
+func isOlder(report, known TaskStates) bool {
+	return report != nil && report.lastEvent() < known.lastEvent()
 }
 
 // nextClient is the client status after a report: never back out of an end, and
@@ -164,45 +150,4 @@ func (t *tx) transition(a *Alloc, d *api.DesiredTransition) {
 	b := *a
 	b.Transition = &merged
 	t.putAlloc(a, &b, true)
-}
-
-// internStates replaces the texts that every allocation's task states repeat by
-// shared ones: they come out of the log as a copy for each.
-func internStates(states map[string]*api.TaskState) map[string]*api.TaskState {
-	for _, s := range states {
-		if s == nil {
-			continue
-		}
-		s.State = intern(s.State)
-		for _, e := range s.Events {
-			if e != nil {
-				e.Type, e.DisplayMessage, e.Message = intern(e.Type), intern(e.DisplayMessage), intern(e.Message)
-			}
-		}
-	}
-	return states
-}
-
-// words are the texts that recur in the reports of all allocations.
-var words = func() map[string]string {
-	m := map[string]string{}
-	for _, w := range []string{
-		api.AllocClientStatusPending, api.AllocClientStatusRunning, api.AllocClientStatusComplete, api.AllocClientStatusFailed,
-		api.AllocClientStatusLost, api.AllocClientStatusUnknown, api.AllocDesiredStatusRun, api.AllocDesiredStatusStop,
-		api.AllocDesiredStatusEvict, "dead", api.TaskSetup, api.TaskSetupFailure, api.TaskDriverFailure, api.TaskDriverMessage,
-		api.TaskReceived, api.TaskFailedValidation, api.TaskStarted, api.TaskTerminated, api.TaskKilling, api.TaskKilled,
-		api.TaskRestarting, api.TaskNotRestarting, api.TaskSiblingFailed, api.TaskSignaling, api.TaskRestartSignal,
-		api.TaskLeaderDead, api.TaskBuildingTaskDir, api.TaskClientReconnected,
-		"Task received by client", "Building Task Directory", "Task started by client",
-	} {
-		m[w] = w
-	}
-	return m
-}()
-
-func intern(s string) string {
-	if w, ok := words[s]; ok {
-		return w
-	}
-	return s
 }

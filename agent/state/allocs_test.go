@@ -2,8 +2,10 @@ package state
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/nomad/api"
 )
 
@@ -116,7 +118,9 @@ func TestTransitionAllocs(t *testing.T) {
 
 func TestAPIJoins(t *testing.T) {
 	l := newLog(t)
-	l.must(&RegisterNode{Node: node(0)})
+	n0 := node(0)
+	n0.NodeResources.Networks = []*api.NetworkResource{{Device: "eth0", IP: "10.0.0.1"}}
+	l.must(&RegisterNode{Node: n0})
 	e := l.must(&RegisterJob{Job: job("web", 1)}).(*JobResult).EvalID
 	p := l.plan(e, "web", 1)
 	p.Placements[0].Ports = []api.PortMapping{{Label: "http", Value: 23456, HostIP: "10.0.0.1"}}
@@ -130,7 +134,39 @@ func TestAPIJoins(t *testing.T) {
 	if n := a.AllocatedResources.Shared.Networks[0]; n.IP != "10.0.0.1" || n.DynamicPorts[0].Value != 23456 {
 		t.Errorf("network %+v", n)
 	}
+	if n := a.NetworkStatus; n == nil || n.Address != "10.0.0.1" || n.InterfaceName != "eth0" {
+		t.Errorf("network status %+v: it should be the node's", n)
+	}
 	if a.Metrics.NodesEvaluated != 1 {
 		t.Errorf("metrics %+v", a.Metrics)
+	}
+}
+
+func TestTaskStatesKeepWhatNodesReport(t *testing.T) {
+	want := map[string]*api.TaskState{
+		"server": {State: "dead", Failed: true, Restarts: 3, StartedAt: epoch, FinishedAt: epoch.Add(1), Events: []*api.TaskEvent{
+			{Type: api.TaskReceived, Time: 1, Details: map[string]string{}},
+			{Type: api.TaskTerminated, Time: 2, ExitCode: 1, Details: map[string]string{"exit_code": "1"}},
+			{Type: api.TaskTerminated, Time: 3, ExitCode: 2, Details: map[string]string{"exit_code": "2"}},
+		}},
+		"sidecar": {State: "running"},
+	}
+	p := newPool()
+	first, second := p.pack(want), p.pack(want)
+	if diff := cmp.Diff(want, first.API()); diff != "" {
+		t.Error(diff)
+	}
+	if first[0].Events[1].What != second[0].Events[1].What || first[0].Events[1].What == first[0].Events[2].What {
+		t.Error("equal events have to be shared, and others not")
+	}
+	for i := range 3 * maxPooled {
+		p.text(strconv.Itoa(i))
+		p.event(&api.TaskEvent{Message: strconv.Itoa(i)})
+	}
+	if len(p.texts) > maxPooled || len(p.events) > maxPooled {
+		t.Errorf("the pool holds %d texts and %d events", len(p.texts), len(p.events))
+	}
+	if got := p.pack(map[string]*api.TaskState{"a": nil, "b": {Events: []*api.TaskEvent{nil}}}); len(got) != 1 || len(got[0].Events) != 0 {
+		t.Errorf("empty states: %+v", got)
 	}
 }

@@ -76,6 +76,36 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
+// BenchmarkRunning reports the live memory of an allocation that runs, as its node
+// reports it: one task with three events.
+func BenchmarkRunning(b *testing.B) {
+	const nodes, count = 1000, 50_000
+	for b.Loop() {
+		l := newLog(b)
+		l.fill(nodes, 1, 1)
+		before := heap()
+		l.fill(nodes, count, 10_000)
+		for n := range nodes {
+			c := &UpdateAllocs{NodeID: node(n).ID}
+			for a := range l.snap().AllocsByNode(nil, node(n).ID) {
+				c.Updates = append(c.Updates, AllocUpdate{ID: a.ID, ClientStatus: "running", TaskStates: map[string]*api.TaskState{
+					"server": {State: "running", StartedAt: epoch, Events: []*api.TaskEvent{
+						{Type: api.TaskReceived, Time: 1, DisplayMessage: "Task received by client", Details: map[string]string{}},
+						{Type: api.TaskSetup, Time: 2, DisplayMessage: "Building Task Directory", Message: "Building Task Directory", Details: map[string]string{"message": "Building Task Directory"}},
+						{Type: api.TaskStarted, Time: 3, DisplayMessage: "Task started by client", Details: map[string]string{}},
+					}},
+				}})
+			}
+			l.must(c)
+		}
+		for range 200 { // push the reports out of the event buffer
+			l.must(&SetSchedulerConfig{Config: &api.SchedulerConfiguration{}})
+		}
+		b.ReportMetric(float64(heap()-before)/count, "B/alloc")
+		runtime.KeepAlive(l)
+	}
+}
+
 // BenchmarkUpdateAllocs reports one allocation's report an entry.
 func BenchmarkUpdateAllocs(b *testing.B) {
 	l := newLog(b)

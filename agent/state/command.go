@@ -34,6 +34,7 @@ const (
 	TypeUpsertNodePool
 	TypeDeleteNodePool
 	TypeSetClusterMeta
+	TypeScaleJob
 )
 
 // Command is one entry of the log. Every command is applied as one transaction:
@@ -198,14 +199,14 @@ type Placement struct {
 	Index      int
 	Node       int // position in Plan.Nodes
 	JobVersion uint64
-	Metric     int                    // position in Plan.Metrics, -1 none
-	Canary     bool                   `json:",omitempty"`
-	Previous   string                 `json:",omitempty"`
-	Reschedule *api.RescheduleTracker `json:",omitempty"`
-	Ports      []api.PortMapping      `json:",omitempty"`
-	Cores      []int                  `json:",omitempty"`
-	Preempts   []string               `json:",omitempty"`
-	Deployment string                 `json:",omitempty"` // deployment ID, "" none
+	Metric     int               // position in Plan.Metrics, -1 none
+	Canary     bool              `json:",omitempty"`
+	Previous   string            `json:",omitempty"`
+	Reschedule []Attempt         `json:",omitempty"` // those before it, and the one that it is
+	Ports      []api.PortMapping `json:",omitempty"`
+	Cores      []int             `json:",omitempty"`
+	Preempts   []string          `json:",omitempty"`
+	Deployment string            `json:",omitempty"` // deployment ID, "" none
 }
 
 // Stop ends an allocation, or marks it lost or unknown.

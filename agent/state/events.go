@@ -14,8 +14,8 @@ import (
 var ErrSlowReader = errors.New("event stream: reader is too slow, events were dropped")
 
 // maxBufferedEvents bounds the buffer when single log entries change very many
-// rows: about 4 MiB of changes, apart from the rows themselves.
-const maxBufferedEvents = 1 << 16
+// rows: about 1 MiB of changes, and at most 7 MiB of allocations that they replaced.
+const maxBufferedEvents = 1 << 14
 
 // EventBroker keeps the last changes for the event stream. Publishing never waits
 // for a reader: events are made when they are read, and a reader that fell out

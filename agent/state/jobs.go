@@ -44,6 +44,20 @@ func applyRegisterJob(t *tx, c *RegisterJob) any {
 // checkJob refuses what the tables cannot hold. That the job makes sense was
 // checked before it came into the log.
 func (t *tx) checkJob(j *api.Job) error {
+	if err := checkShape(j); err != nil {
+		return err
+	}
+	switch {
+	case t.Namespace(nil, *j.Namespace) == nil:
+		return invalidf("namespace %q does not exist: create it first, or choose another", *j.Namespace)
+	case j.NodePool != nil && *j.NodePool != "" && t.NodePool(nil, *j.NodePool) == nil:
+		return invalidf("node pool %q does not exist: create it first, or choose another", *j.NodePool)
+	}
+	return nil
+}
+
+// checkShape refuses a job without the parts that this package counts on.
+func checkShape(j *api.Job) error {
 	switch {
 	case j == nil || j.ID == nil || *j.ID == "":
 		return invalidf("register job: the job has no ID")
@@ -51,10 +65,6 @@ func (t *tx) checkJob(j *api.Job) error {
 		return invalidf("register job: the ID has a zero byte")
 	case j.Namespace == nil || j.Type == nil || j.Priority == nil:
 		return invalidf("register job: namespace, type or priority is missing")
-	case t.Namespace(nil, *j.Namespace) == nil:
-		return invalidf("namespace %q does not exist: create it first, or choose another", *j.Namespace)
-	case j.NodePool != nil && *j.NodePool != "" && t.NodePool(nil, *j.NodePool) == nil:
-		return invalidf("node pool %q does not exist: create it first, or choose another", *j.NodePool)
 	}
 	for _, g := range j.TaskGroups {
 		if g == nil || g.Name == nil || *g.Name == "" {
@@ -225,6 +235,7 @@ func (t *tx) purgeJob(j *api.Job) {
 	for _, v := range t.JobVersions(nil, ns, id) {
 		t.dropVersion(v)
 	}
+	t.dropScalings(ns, id)
 	if s := t.JobSummary(nil, ns, id); s != nil {
 		drop(t, TableSummaries, s)
 	}

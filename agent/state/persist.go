@@ -42,6 +42,7 @@ const (
 	recAlloc
 	recService
 	recToken
+	recScaling
 )
 
 // maxRecord bounds one row when a damaged length would ask for all memory.
@@ -110,6 +111,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	s.saveAllocs(sv)
 	saveRows[api.ServiceRegistration](sv, s, recService, TableServices)
 	saveRows[token](sv, s, recToken, tableTokens)
+	saveRows[jobScalings](sv, s, recScaling, tableScalings)
 	sv.raw([]byte{recEnd})
 	sv.raw(binary.BigEndian.AppendUint32(nil, sv.sum))
 	if sv.err == nil {
@@ -124,14 +126,15 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 // savedAlloc is an allocation without what it shares. Its fields hide the row's.
 type savedAlloc struct {
 	*Alloc
-	Metric    int                     `json:",omitempty"` // number of the metric record, from 1
-	Resources *api.AllocatedResources `json:",omitempty"` // nil: those of the job version's group
+	Metric     int                       `json:",omitempty"` // number of the metric record, from 1
+	Resources  *api.AllocatedResources   `json:",omitempty"` // nil: those of the job version's group
+	TaskStates map[string]*api.TaskState `json:",omitempty"`
 }
 
 func (s *Snapshot) saveAllocs(sv *saver) {
 	metrics := map[*api.AllocationMetric]int{}
 	for a := range s.Allocs(nil, AllNamespaces, "") {
-		rec := savedAlloc{Alloc: a, Resources: a.Resources}
+		rec := savedAlloc{Alloc: a, Resources: a.Resources, TaskStates: a.TaskStates.API()}
 		if v := s.version(nil, a.Namespace, a.JobID, a.JobVersion); v != nil && v.shared[a.Group] == a.Resources {
 			rec.Resources = nil
 		}
@@ -149,6 +152,7 @@ func (s *Snapshot) saveAllocs(sv *saver) {
 // loader puts records into a database that nobody reads yet.
 type loader struct {
 	db      *memdb.MemDB
+	pool    *pool
 	txn     *memdb.Txn
 	allocs  *allocTrees
 	snap    *Snapshot // what was loaded before the first allocation, then set
@@ -184,6 +188,7 @@ var loaders = [...]func(*loader, []byte) error{
 	recAlloc:       loadAlloc,
 	recService:     load[api.ServiceRegistration](TableServices),
 	recToken:       load[token](tableTokens),
+	recScaling:     load[jobScalings](tableScalings),
 }
 
 func loadJob(current bool) func(*loader, []byte) error {
@@ -192,8 +197,11 @@ func loadJob(current bool) func(*loader, []byte) error {
 		if err := json.Unmarshal(body, j); err != nil {
 			return err
 		}
-		if j.Namespace == nil || j.ID == nil || j.Version == nil || j.Type == nil {
-			return errors.New("a job without namespace, ID, version or type")
+		if j.Version == nil || j.CreateIndex == nil || j.ModifyIndex == nil || j.JobModifyIndex == nil || j.Status == nil {
+			return errors.New("a job without version, indexes or status")
+		}
+		if err := checkShape(j); err != nil {
+			return err
 		}
 		if current {
 			if err := l.txn.Insert(TableJobs, j); err != nil {
@@ -247,7 +255,8 @@ func loadAlloc(l *loader, body []byte) error {
 	if d := l.snap.Deployment(nil, a.DeploymentID); d != nil {
 		a.DeploymentID = d.ID
 	}
-	a.Desired, a.Client, a.TaskStates = intern(a.Desired), intern(a.Client), internStates(a.TaskStates)
+	a.Desired, a.Client, a.TaskStates = l.pool.text(a.Desired), l.pool.text(a.Client), l.pool.pack(rec.TaskStates)
+	a.DesiredDescription, a.ClientDescription = l.pool.text(a.DesiredDescription), l.pool.text(a.ClientDescription)
 	l.allocs.put(a)
 	return nil
 }
@@ -261,7 +270,7 @@ func (s *Store) Restore(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	l := &loader{db: g.db, txn: g.db.Txn(true), allocs: newAllocTrees()}
+	l := &loader{db: g.db, pool: s.pool, txn: g.db.Txn(true), allocs: newAllocTrees()}
 	defer func() { l.txn.Abort() }()
 	if err := l.readAll(r); err != nil {
 		return fmt.Errorf("restore state: %w", err)

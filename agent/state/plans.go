@@ -92,14 +92,17 @@ func (t *tx) stop(s *Stop) {
 	}
 	b := *a
 	if s.Desired != "" && (a.Desired == api.AllocDesiredStatusRun || s.Desired != api.AllocDesiredStatusRun) {
-		b.Desired = intern(s.Desired)
+		b.Desired = t.s.pool.text(s.Desired)
 	}
 	if s.Client != "" && !a.ClientTerminal() {
-		b.Client = intern(s.Client)
-		b.ClientDescription = s.Description
+		b.Client = t.s.pool.text(s.Client)
+		b.ClientDescription = t.s.pool.text(s.Description)
+		if s.Client == api.AllocClientStatusUnknown && a.Client != s.Client {
+			b.UnknownAt = t.at
+		}
 	}
 	if s.Description != "" && b.Desired != api.AllocDesiredStatusRun {
-		b.DesiredDescription = s.Description
+		b.DesiredDescription = t.s.pool.text(s.Description)
 	}
 	if s.FollowupEvalID != "" {
 		b.FollowupEvalID = s.FollowupEvalID

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"time"
 
 	"github.com/hashicorp/nomad/api"
 )
@@ -38,9 +39,9 @@ type Alloc struct {
 	DesiredDescription string                 `json:",omitempty"`
 	Transition         *api.DesiredTransition `json:",omitempty"`
 	Client             string
-	ClientDescription  string                    `json:",omitempty"`
-	TaskStates         map[string]*api.TaskState `json:",omitempty"`
-	NetworkStatus      *api.AllocNetworkStatus   `json:",omitempty"`
+	ClientDescription  string                  `json:",omitempty"`
+	TaskStates         TaskStates              `json:",omitempty"`
+	NetworkStatus      *api.AllocNetworkStatus `json:",omitempty"`
 
 	Resources *api.AllocatedResources `json:",omitempty"` // shared unless the allocation has ports of its own
 	Cores     []int                   `json:",omitempty"` // CPU cores reserved for it, by number
@@ -53,18 +54,27 @@ type Alloc struct {
 	// cannot be running. The next report clears it.
 	Rebooted bool `json:",omitempty"`
 
-	FollowupEvalID string                 `json:",omitempty"`
-	Previous       string                 `json:",omitempty"`
-	Next           string                 `json:",omitempty"`
-	Reschedule     *api.RescheduleTracker `json:",omitempty"`
-	Preempted      []string               `json:",omitempty"`
-	PreemptedBy    string                 `json:",omitempty"`
+	FollowupEvalID string    `json:",omitempty"`
+	Previous       string    `json:",omitempty"`
+	Next           string    `json:",omitempty"`
+	Reschedule     []Attempt `json:",omitempty"` // oldest first
+	Preempted      []string  `json:",omitempty"`
+	PreemptedBy    string    `json:",omitempty"`
 
 	CreateIndex      uint64
 	ModifyIndex      uint64
 	AllocModifyIndex uint64 // changed by servers only: what a node waits on
+	UnknownAt        int64  `json:",omitempty"` // ns since 1970: when its node was last lost sight of
 	CreateTime       int64  // ns since 1970
 	ModifyTime       int64
+}
+
+// Attempt is one replacement of a failed allocation. The API's event lacks the
+// delay, which the next attempt's grows from.
+type Attempt struct {
+	At                  int64 // ns since 1970
+	PrevAlloc, PrevNode string
+	Delay               time.Duration
 }
 
 // Name is the allocation's name, job.group[index].

@@ -28,6 +28,7 @@ type Store struct {
 	events   *EventBroker
 
 	apply sync.Mutex // held by the one writer: Apply, Restore
+	pool  *pool      // under apply
 	gen   atomic.Pointer[generation]
 
 	subsMu sync.Mutex
@@ -54,7 +55,7 @@ func New(cfg Config) (*Store, error) {
 	if cfg.JobVersions == 0 {
 		cfg.JobVersions = 6
 	}
-	s := &Store{log: cfg.Logger.Named("state"), versions: cfg.JobVersions}
+	s := &Store{log: cfg.Logger.Named("state"), versions: cfg.JobVersions, pool: newPool()}
 	s.events = newEventBroker(cfg.EventBuffer, s.Snapshot)
 	g, err := newGeneration()
 	if err != nil {

@@ -31,31 +31,40 @@ var counters = map[string]func(*api.TaskGroupSummary) *int{
 	api.AllocClientStatusUnknown:  func(s *api.TaskGroupSummary) *int { return &s.Unknown },
 }
 
-// count notes an allocation's change for its job's summary. Forgetting an
-// allocation is no change: it did run.
+// count notes an allocation's change for its job's summary; before or after is nil
+// for one that is made or forgotten. A forgotten one that had ended stays counted: it
+// did run.
 func (t *tx) count(before, after *Alloc) {
-	if before != nil && before.Client == after.Client {
+	row := after
+	switch {
+	case after == nil && before.ClientTerminal(), after != nil && before != nil && before.Client == after.Client:
 		return
+	case after == nil:
+		row = before
 	}
-	life := lifetime{JobKey{after.Namespace, after.JobID}, after.JobCreateIndex}
+	life := lifetime{JobKey{row.Namespace, row.JobID}, row.JobCreateIndex}
 	groups := t.counts[life]
 	if groups == nil {
 		groups = map[string]*api.TaskGroupSummary{}
 		t.counts[life] = groups
 		t.jobs[life.JobKey] = struct{}{}
 	}
-	delta := groups[after.Group]
+	delta := groups[row.Group]
 	if delta == nil {
 		delta = &api.TaskGroupSummary{}
-		groups[after.Group] = delta
+		groups[row.Group] = delta
 	}
 	if before != nil {
-		if n := counters[before.Client]; n != nil {
-			*n(delta)--
-		}
+		add(delta, before.Client, -1)
 	}
-	if n := counters[after.Client]; n != nil {
-		*n(delta)++
+	if after != nil {
+		add(delta, after.Client, 1)
+	}
+}
+
+func add(s *api.TaskGroupSummary, client string, n int) {
+	if counter := counters[client]; counter != nil {
+		*counter(s) += n
 	}
 }
 

@@ -142,6 +142,10 @@ func (t *tx) dropAlloc(a *Alloc) {
 	t.allocs.remove(a)
 	t.markAlloc(a, true)
 	t.changes = append(t.changes, change(t.index, TableAllocs, a, nil))
+	t.count(a, nil)
+	if !a.ClientTerminal() {
+		t.freeOn(a.NodeID)
+	}
 }
 
 // ownAllocs makes the allocation trees this transaction's own before the first write.

@@ -23,7 +23,7 @@ var rooms = map[string][]string{
 	"command":         {"agent", "agent/config", "agent/driver", "jobspec"},
 	"jobspec":         {},
 	"scheduler":       {},
-	"agent":           {"agent/*", "scheduler"},
+	"agent":           {"agent/*", "scheduler", "jobspec"},
 	"agent/config":    {},
 	"agent/telemetry": {},
 	"agent/transport": {},

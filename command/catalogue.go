@@ -1,0 +1,197 @@
+package command
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/posener/complete"
+)
+
+// verb is everything about one command but its name.
+type verb struct {
+	args     string // what follows the flags, for the usage line
+	min, max int    // how many of them; max -1 is any number
+	short    string // one line, for lists
+	long     string // paragraphs for the help
+	flags    []flagRow
+	local    bool // asks no agent: takes none of the shared flags
+	verbatim bool // run gets the arguments unparsed; flags are for the help only
+	run      func(s *session, args []string) error
+
+	predict complete.Predictor // completes args; nil predicts nothing
+}
+
+// entry is one row of the catalogue.
+type entry struct {
+	name   string // words, separated by one space
+	make   func() verb
+	hidden string // an alias of this name: not in lists
+}
+
+// entries is the catalogue: every noun's verbs, then the aliases.
+type entries []entry
+
+// catalogue lists every command. The rows of a noun stand in its own file.
+func catalogue() entries {
+	all := slices.Concat(
+		agentVerbs(), demoVerbs(),
+		jobVerbs(), allocVerbs(), nodeVerbs(), evalVerbs(), deploymentVerbs(),
+		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(),
+		plainVerbs(),
+	)
+	for _, alias := range [][2]string{
+		{"run", "job run"}, {"plan", "job plan"}, {"stop", "job stop"}, {"start", "job start"},
+		{"validate", "job validate"}, {"inspect", "job inspect"}, {"init", "job init"},
+		{"logs", "alloc logs"}, {"exec", "alloc exec"},
+	} {
+		e, _ := all.named(alias[1])
+		all = append(all, entry{name: alias[0], make: e.make, hidden: alias[1]})
+	}
+	return all
+}
+
+func (es entries) named(name string) (entry, bool) {
+	i := slices.IndexFunc(es, func(e entry) bool { return e.name == name })
+	if i < 0 {
+		return entry{}, false
+	}
+	return es[i], true
+}
+
+// check finds a word that is no command and says which is near.
+func (es entries) check(args []string) error {
+	if strings.HasPrefix(args[0], "-") {
+		return nil
+	}
+	if !es.has(args[0]) {
+		return usagef("no such command: %s%s", args[0], didYouMean(args[0], es.words("")))
+	}
+	name := args[0]
+	for _, word := range args[1:] {
+		if e, ok := es.named(name); ok && e.make().run != nil {
+			return nil
+		}
+		if strings.HasPrefix(word, "-") {
+			return nil
+		}
+		if !es.has(name + " " + word) {
+			return usagef("no such command: %s %s%s", name, word, didYouMean(word, es.words(name)))
+		}
+		name += " " + word
+	}
+	return nil
+}
+
+// has reports whether name is a command or the beginning of one.
+func (es entries) has(name string) bool {
+	return slices.ContainsFunc(es, func(e entry) bool {
+		return e.name == name || strings.HasPrefix(e.name, name+" ")
+	})
+}
+
+// words are the words that may follow the command name, "" for the first.
+func (es entries) words(name string) []string {
+	var out []string
+	for _, e := range es {
+		rest, ok := e.name, true
+		if name != "" {
+			rest, ok = strings.CutPrefix(e.name, name+" ")
+		}
+		if word, _, _ := strings.Cut(rest, " "); ok && !slices.Contains(out, word) {
+			out = append(out, word)
+		}
+	}
+	return out
+}
+
+// noun is a row that only groups: its help lists the verbs.
+func noun(name, short string) entry {
+	return entry{name: name, make: func() verb { return verb{args: "<verb>", short: short, local: true} }}
+}
+
+// adapter makes a verb a command of the library that routes to it.
+type adapter struct {
+	entry   entry
+	session *session
+	all     entries
+}
+
+// Synopsis is the line in lists.
+func (a *adapter) Synopsis() string { return a.entry.make().short }
+
+// Help is the text of -h.
+func (a *adapter) Help() string { return helpText(a.entry.name, a.entry.make(), a.all) }
+
+// HelpTemplate keeps the library from adding its own list of verbs.
+func (a *adapter) HelpTemplate() string { return "{{.Help}}" }
+
+// Run parses the flags and runs the verb.
+func (a *adapter) Run(args []string) int {
+	v := a.entry.make()
+	if v.run == nil {
+		a.session.out.Write([]byte(a.Help()))
+		return ExitNoCommand
+	}
+	if !v.verbatim {
+		rows := v.flags
+		if !v.local {
+			rows = append(slices.Clip(rows), a.session.sharedFlags()...)
+		}
+		var err error
+		if args, err = parseFlags(rows, args); err == nil {
+			err = v.count(args)
+		}
+		if err != nil {
+			return a.session.fail(a.entry.name, err)
+		}
+	}
+	if a.session.flags.noColor {
+		a.session.color, a.session.errColor = false, false
+	}
+	if err := v.run(a.session, args); err != nil {
+		return a.session.fail(a.entry.name, err)
+	}
+	return 0
+}
+
+// count checks the number of arguments.
+func (v verb) count(args []string) error {
+	switch {
+	case v.max == 0 && len(args) > 0:
+		return usagef("takes no argument, but got %q", args[0])
+	case len(args) < v.min:
+		return usagef("wants %s", v.args)
+	case v.max >= 0 && len(args) > v.max:
+		return usagef("wants %s, but got %q as well", v.args, args[v.max])
+	}
+	return nil
+}
+
+// AutocompleteArgs completes what follows the flags.
+func (a *adapter) AutocompleteArgs() complete.Predictor {
+	if p := a.entry.make().predict; p != nil {
+		return p
+	}
+	return complete.PredictNothing
+}
+
+// AutocompleteFlags completes flags.
+func (a *adapter) AutocompleteFlags() complete.Flags {
+	v := a.entry.make()
+	rows := v.flags
+	if !v.local {
+		rows = append(slices.Clip(rows), a.session.sharedFlags()...)
+	}
+	out := complete.Flags{}
+	for _, r := range rows {
+		switch {
+		case r.predict != nil:
+			out["-"+r.name] = r.predict
+		case r.arg == "":
+			out["-"+r.name] = complete.PredictNothing
+		default:
+			out["-"+r.name] = complete.PredictAnything
+		}
+	}
+	return out
+}

@@ -1,0 +1,86 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// writeUnplaced says why allocations of a group found no node: what ruled the
+// nodes out, most first, and what would help.
+func writeUnplaced(w io.Writer, indent string, m *api.AllocationMetric) {
+	line := func(format string, args ...any) { fmt.Fprintf(w, indent+"* "+format+"\n", args...) }
+	if m.NodesEvaluated == 0 && m.NodesFiltered == 0 && m.NodesExhausted == 0 {
+		line("No node was eligible: none in the job's datacenters and node pool is ready")
+	}
+	for _, dc := range keys(m.NodesAvailable) {
+		if m.NodesAvailable[dc] == 0 {
+			line("Datacenter %q has no ready node", dc)
+		}
+	}
+	for _, c := range byCount(m.ConstraintFiltered) {
+		line("Constraint %q filtered %s", c, plural(m.ConstraintFiltered[c], "node"))
+	}
+	for _, c := range byCount(m.ClassFiltered) {
+		line("Class %q: %s filtered", c, plural(m.ClassFiltered[c], "node"))
+	}
+	if m.NodesExhausted > 0 {
+		line("%s had too little left", plural(m.NodesExhausted, "node"))
+	}
+	for _, d := range byCount(m.DimensionExhausted) {
+		line("Resource %q exhausted on %s", d, plural(m.DimensionExhausted[d], "node"))
+	}
+	for _, c := range byCount(m.ClassExhausted) {
+		line("Class %q exhausted on %s", c, plural(m.ClassExhausted[c], "node"))
+	}
+	for _, q := range m.QuotaExhausted {
+		line("Quota limit hit: %s", q)
+	}
+	if hint := hint(m); hint != "" {
+		fmt.Fprintf(w, "%s  Hint: %s\n", indent, hint)
+	}
+}
+
+// byCount orders reasons by how many nodes each ruled out.
+func byCount(m map[string]int) []string {
+	names := keys(m)
+	sort.SliceStable(names, func(i, j int) bool { return m[names[i]] > m[names[j]] })
+	return names
+}
+
+// hints are the ways out by the beginning of an exhausted dimension.
+var hints = []struct{ dimension, text string }{
+	{"network: reserved port", "another allocation has the static port on every node that fits; use a dynamic port, or fewer instances than nodes"},
+	{"network: port", "another allocation has the static port on every node that fits; use a dynamic port, or fewer instances than nodes"},
+	{"network: dynamic", "no dynamic port is left; widen min_dynamic_port to max_dynamic_port on the clients"},
+	{"cpu", "ask for less cpu, stop something, or add a node"},
+	{"cores", "ask for fewer cores, stop something, or add a node"},
+	{"memory", "ask for less memory, stop something, or add a node"},
+	{"disk", "ask for a smaller ephemeral_disk, or add a node"},
+}
+
+// hint is the smallest change that may help, from what ruled out most nodes.
+func hint(m *api.AllocationMetric) string {
+	exhausted, filtered := byCount(m.DimensionExhausted), byCount(m.ConstraintFiltered)
+	switch {
+	case len(exhausted) > 0:
+		for _, h := range hints {
+			if strings.HasPrefix(exhausted[0], h.dimension) {
+				return h.text
+			}
+		}
+	case len(filtered) > 0 && strings.HasPrefix(filtered[0], "missing drivers"):
+		return "enable the driver in the clients' configuration: plugin \"NAME\" { config { enabled = true } }"
+	case len(filtered) > 0:
+		return "selfheal node status -verbose NODE shows what a node has to match a constraint with"
+	case m.NodesEvaluated == 0 && m.NodesFiltered == 0:
+		return "selfheal node status shows which nodes are ready and eligible, and in which datacenter and node pool"
+	}
+	return ""
+}
+
+// unplacedTotal is how many allocations of a group a metric stands for.
+func unplacedTotal(m *api.AllocationMetric) int { return m.CoalescedFailures + 1 }

@@ -1,0 +1,130 @@
+package command
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/posener/complete"
+)
+
+// flagRow is one flag: what parses it, explains it and completes it.
+type flagRow struct {
+	name  string // without a dash
+	arg   string // names the argument in the help; "" for a flag that takes none
+	usage string // one sentence
+	value any    // *bool, *string, *int, *uint64, *time.Duration, *[]string (repeated) or func(string) error
+
+	predict complete.Predictor // completes the argument
+}
+
+// parseFlags sets what the rows point at and returns the other arguments. Flags
+// may stand before and after them; everything after "--" is an argument.
+func parseFlags(rows []flagRow, args []string) ([]string, error) {
+	set := flag.NewFlagSet("", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	for _, r := range rows {
+		if b, ok := r.value.(*bool); ok {
+			set.BoolVar(b, r.name, *b, "")
+		} else {
+			set.Func(r.name, "", r.set)
+		}
+	}
+	var rest []string
+	for {
+		if err := set.Parse(args); err != nil {
+			return nil, explainFlag(err, rows)
+		}
+		done := len(args) - set.NArg()
+		if set.NArg() == 0 || done > 0 && args[done-1] == "--" {
+			return append(rest, set.Args()...), nil
+		}
+		rest, args = append(rest, set.Arg(0)), set.Args()[1:]
+	}
+}
+
+// set stores one argument.
+func (r flagRow) set(text string) error {
+	switch p := r.value.(type) {
+	case *string:
+		*p = text
+	case *[]string:
+		*p = append(*p, text)
+	case *int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return errors.New("want a whole number")
+		}
+		*p = n
+	case *uint64:
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return errors.New("want a whole number that is not negative")
+		}
+		*p = n
+	case *time.Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return errors.New("want a duration such as 30s, 5m or 1h30m")
+		}
+		*p = d
+	case func(string) error:
+		return p(text)
+	default:
+		panic(fmt.Sprintf("flag -%s: nothing parses a %T", r.name, r.value))
+	}
+	return nil
+}
+
+// explainFlag rewords the flag package's errors and adds a near name.
+func explainFlag(err error, rows []flagRow) error {
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		var names []string
+		for _, r := range rows {
+			names = append(names, r.name)
+		}
+		near := ""
+		if n, ok := nearest(name, names); ok {
+			near = "; did you mean -" + n + "?"
+		}
+		return usagef("no such flag: -%s%s", name, near)
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return usagef("-%s wants an argument", name)
+	}
+	return usageError{text}
+}
+
+// wrap breaks a text into lines of at most width characters, each after indent.
+func wrap(text, indent string, width int) string {
+	var b strings.Builder
+	for i, paragraph := range strings.Split(strings.TrimSpace(text), "\n\n") {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if strings.HasPrefix(paragraph, "  ") { // an example: as it is
+			for _, line := range strings.Split(paragraph, "\n") {
+				b.WriteString(strings.TrimRight(indent+line, " ") + "\n")
+			}
+			continue
+		}
+		line := indent
+		for _, word := range strings.Fields(paragraph) {
+			if len(line) > len(indent) && len(line)+1+len(word) > width {
+				b.WriteString(line + "\n")
+				line = indent
+			}
+			if len(line) > len(indent) {
+				line += " "
+			}
+			line += word
+		}
+		b.WriteString(line + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,341 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+func jobStop() verb {
+	var w watching
+	var purge, global, noDelay, yes bool
+	var priority int
+	return verb{
+		args: "JOB...", min: 1, max: -1,
+		short: "Stop a job",
+		long:  "Stops every allocation of the job. Its versions stay, and `selfheal job start` runs it again, unless -purge.",
+		flags: concat(w.rows(), []flagRow{
+			{"purge", "", "Forget the job as well.", &purge, nil},
+			{"global", "", "In every region of a multi-region job.", &global, nil},
+			{"no-shutdown-delay", "", "Do not wait for shutdown_delay.", &noDelay, nil},
+			{"eval-priority", "N", "Priority of the evaluation, 1 to 100.", &priority, nil},
+			{"yes", "", "Do not ask when a prefix of the ID was given.", &yes, nil},
+		}),
+		run: func(s *session, args []string) error {
+			c, err := s.client()
+			if err != nil {
+				return err
+			}
+			for _, arg := range args {
+				id, ns, err := s.jobID(c, arg)
+				if err != nil {
+					return err
+				}
+				if id != arg && !yes {
+					if err := s.confirm(fmt.Sprintf("Stop job %q?", id)); err != nil {
+						return err
+					}
+				}
+				opts := &api.DeregisterOptions{Purge: purge, Global: global, EvalPriority: priority, NoShutdownDelay: noDelay}
+				eval, _, err := c.Jobs().DeregisterOpts(id, opts, &api.WriteOptions{Namespace: ns})
+				if err != nil {
+					return fmt.Errorf("stop job: %w", err)
+				}
+				if err := w.follow(s, c, eval, ns); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func jobStart() verb {
+	var w watching
+	return verb{
+		args: "JOB", min: 1, max: 1,
+		short: "Run a stopped job again",
+		flags: w.rows(),
+		run: func(s *session, args []string) error {
+			c, id, ns, err := s.job(args[0])
+			if err != nil {
+				return err
+			}
+			job, _, err := c.Jobs().Info(id, &api.QueryOptions{Namespace: ns})
+			if err != nil {
+				return fmt.Errorf("read job: %w", err)
+			}
+			if !deref(job.Stop) {
+				return fmt.Errorf("job %q is not stopped; it is %s", id, deref(job.Status))
+			}
+			stop := false
+			job.Stop = &stop
+			resp, _, err := c.Jobs().Register(job, &api.WriteOptions{Namespace: ns})
+			if err != nil {
+				return fmt.Errorf("start job: %w", err)
+			}
+			s.warn(resp.Warnings)
+			return w.follow(s, c, resp.EvalID, ns)
+		},
+	}
+}
+
+// job is the client and the job that an argument means.
+func (s *session) job(prefix string) (c *api.Client, id, namespace string, err error) {
+	if c, err = s.client(); err != nil {
+		return nil, "", "", err
+	}
+	id, namespace, err = s.jobID(c, prefix)
+	return c, id, namespace, err
+}
+
+func jobScale() verb {
+	var w watching
+	var message string
+	return verb{
+		args: "JOB [GROUP] COUNT", min: 2, max: 3,
+		short: "Change the count of a group",
+		long:  "Changes the count of a group. GROUP may be left out when the job has only one.",
+		flags: append(w.rows(), flagRow{"message", "TEXT", "Why, for the scaling events.", &message, nil}),
+		run: func(s *session, args []string) error {
+			count, err := strconv.Atoi(args[len(args)-1])
+			if err != nil || count < 0 {
+				return usagef("COUNT must be a whole number that is not negative, not %q", args[len(args)-1])
+			}
+			c, id, ns, err := s.job(args[0])
+			if err != nil {
+				return err
+			}
+			group := args[1]
+			if len(args) == 2 {
+				job, _, err := c.Jobs().Info(id, &api.QueryOptions{Namespace: ns})
+				if err != nil {
+					return fmt.Errorf("read job: %w", err)
+				}
+				if len(job.TaskGroups) != 1 {
+					var names []string
+					for _, g := range job.TaskGroups {
+						names = append(names, deref(g.Name))
+					}
+					return usagef("job %q has several groups (%s); say which: selfheal job scale %s GROUP %d", id, strings.Join(names, ", "), id, count)
+				}
+				group = deref(job.TaskGroups[0].Name)
+			}
+			if message == "" {
+				message = "scaled by hand with selfheal job scale"
+			}
+			resp, _, err := c.Jobs().Scale(id, group, &count, message, false, nil, &api.WriteOptions{Namespace: ns})
+			if err != nil {
+				return fmt.Errorf("scale job: %w", err)
+			}
+			s.warn(resp.Warnings)
+			return w.follow(s, c, resp.EvalID, ns)
+		},
+	}
+}
+
+func jobEval() verb {
+	var w watching
+	var force bool
+	return verb{
+		args: "JOB", min: 1, max: 1,
+		short: "Evaluate a job again",
+		flags: append(w.rows(), flagRow{"force-reschedule", "", "Reschedule failed allocations even before their delay is over.", &force, nil}),
+		run: func(s *session, args []string) error {
+			c, id, ns, err := s.job(args[0])
+			if err != nil {
+				return err
+			}
+			eval, _, err := c.Jobs().EvaluateWithOpts(id, api.EvalOptions{ForceReschedule: force}, &api.WriteOptions{Namespace: ns})
+			if err != nil {
+				return fmt.Errorf("evaluate job: %w", err)
+			}
+			return w.follow(s, c, eval, ns)
+		},
+	}
+}
+
+func jobRevert() verb {
+	var w watching
+	return verb{
+		args: "JOB VERSION", min: 2, max: 2,
+		short: "Run an earlier version of a job",
+		flags: w.rows(),
+		run: func(s *session, args []string) error {
+			version, err := strconv.ParseUint(args[1], 10, 64)
+			if err != nil {
+				return usagef("VERSION must be a number from `selfheal job history`, not %q", args[1])
+			}
+			c, id, ns, err := s.job(args[0])
+			if err != nil {
+				return err
+			}
+			resp, _, err := c.Jobs().Revert(id, version, nil, &api.WriteOptions{Namespace: ns}, "", "")
+			if err != nil {
+				return fmt.Errorf("revert job: %w", err)
+			}
+			return w.follow(s, c, resp.EvalID, ns)
+		},
+	}
+}
+
+func jobPromote() verb {
+	var w watching
+	var groups []string
+	return verb{
+		args: "JOB", min: 1, max: 1,
+		short: "Promote the canaries of a job",
+		flags: append(w.rows(), flagRow{"group", "NAME", "Only this group; may be repeated.", &groups, nil}),
+		run: func(s *session, args []string) error {
+			c, id, ns, err := s.job(args[0])
+			if err != nil {
+				return err
+			}
+			d, _, err := c.Jobs().LatestDeployment(id, &api.QueryOptions{Namespace: ns})
+			if isStatus(err, 404) || err == nil && d == nil {
+				return fmt.Errorf("job %q has no deployment", id)
+			}
+			if err != nil {
+				return fmt.Errorf("read latest deployment: %w", err)
+			}
+			return promote(s, c, d, groups, w)
+		},
+	}
+}
+
+func jobRestart() verb {
+	var group string
+	var tasks []string
+	var yes, reschedule, verbose bool
+	return verb{
+		args: "JOB", min: 1, max: 1,
+		short: "Restart the allocations of a job, one after the other",
+		flags: []flagRow{
+			{"group", "NAME", "Only this group.", &group, nil},
+			{"task", "NAME", "Only this task; may be repeated.", &tasks, nil},
+			{"reschedule", "", "Stop and replace each allocation instead of restarting its tasks.", &reschedule, nil},
+			{"yes", "", "Do not ask.", &yes, nil},
+			{"verbose", "", "Show whole IDs.", &verbose, nil},
+		},
+		run: func(s *session, args []string) error {
+			c, id, ns, err := s.job(args[0])
+			if err != nil {
+				return err
+			}
+			allocs, _, err := c.Jobs().Allocations(id, false, &api.QueryOptions{Namespace: ns})
+			if err != nil {
+				return fmt.Errorf("list allocations: %w", err)
+			}
+			sort.Slice(allocs, func(i, j int) bool { return allocs[i].Name < allocs[j].Name })
+			done := 0
+			for _, a := range allocs {
+				if a.ClientStatus != api.AllocClientStatusRunning || a.DesiredStatus != api.AllocDesiredStatusRun || group != "" && a.TaskGroup != group {
+					continue
+				}
+				if err := restartOne(s, c, a, tasks, reschedule, ns); err != nil {
+					return err
+				}
+				done++
+				s.say("Restarted %s (%s)", a.Name, shortID(a.ID, verbose))
+			}
+			if done == 0 {
+				return errors.New("nothing of this runs, so nothing was restarted")
+			}
+			return nil
+		},
+	}
+}
+
+func restartOne(s *session, c *api.Client, a *api.AllocationListStub, tasks []string, reschedule bool, ns string) error {
+	whole := &api.Allocation{ID: a.ID, NodeID: a.NodeID}
+	q := &api.QueryOptions{Namespace: ns}
+	if reschedule {
+		resp, err := c.Allocations().Stop(whole, q)
+		if err != nil {
+			return fmt.Errorf("stop allocation: %w", err)
+		}
+		return s.watch(c, resp.EvalID, ns, false)
+	}
+	if len(tasks) == 0 {
+		tasks = []string{""}
+	}
+	for _, t := range tasks {
+		if err := c.Allocations().Restart(whole, t, q); err != nil {
+			return fmt.Errorf("restart %s: %w", a.Name, err)
+		}
+	}
+	return nil
+}
+
+func jobPeriodicForce() verb {
+	var w watching
+	return verb{
+		args: "JOB", min: 1, max: 1,
+		short: "Launch a periodic job now",
+		flags: w.rows(),
+		run: func(s *session, args []string) error {
+			c, id, ns, err := s.job(args[0])
+			if err != nil {
+				return err
+			}
+			eval, _, err := c.Jobs().PeriodicForce(id, &api.WriteOptions{Namespace: ns})
+			if err != nil {
+				return fmt.Errorf("launch periodic job: %w", err)
+			}
+			return w.follow(s, c, eval, ns)
+		},
+	}
+}
+
+func jobDispatch() verb {
+	var w watching
+	var meta []string
+	var token, prefix string
+	return verb{
+		args: "JOB [FILE]", min: 1, max: 2,
+		short: "Launch a parameterized job",
+		long:  `Launches a parameterized job. FILE is its payload; "-" is standard input.`,
+		flags: append(w.rows(),
+			flagRow{"meta", "KEY=VALUE", "Give the launched job this; may be repeated.", &meta, nil},
+			flagRow{"idempotency-token", "TOKEN", "Launch at most once with this token.", &token, nil},
+			flagRow{"id-prefix-template", "TEXT", "Put this into the launched job's ID.", &prefix, nil}),
+		run: func(s *session, args []string) error {
+			values := map[string]string{}
+			for _, m := range meta {
+				k, v, ok := strings.Cut(m, "=")
+				if !ok {
+					return usagef("-meta wants key=value, not %q", m)
+				}
+				values[k] = v
+			}
+			var payload []byte
+			if len(args) == 2 {
+				var err error
+				if args[1] == "-" {
+					payload, err = io.ReadAll(s.in)
+				} else {
+					payload, err = os.ReadFile(args[1])
+				}
+				if err != nil {
+					return fmt.Errorf("read payload: %w", err)
+				}
+			}
+			c, id, ns, err := s.job(args[0])
+			if err != nil {
+				return err
+			}
+			resp, _, err := c.Jobs().Dispatch(id, values, payload, prefix, &api.WriteOptions{Namespace: ns, IdempotencyToken: token})
+			if err != nil {
+				return fmt.Errorf("dispatch job: %w", err)
+			}
+			s.printf("Dispatched Job ID = %s\n", resp.DispatchedJobID)
+			return w.follow(s, c, resp.EvalID, ns)
+		},
+	}
+}

@@ -1,0 +1,295 @@
+package command
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+func jobStatus() verb {
+	var o output
+	var verbose, all, evals, short bool
+	return verb{
+		args: "[JOB]", max: 1,
+		short: "List jobs, or show one",
+		flags: concat(o.rows(), []flagRow{
+			{"all-allocs", "", "Show allocations of an earlier job of this name as well.", &all, nil},
+			{"evals", "", "Show the evaluations.", &evals, nil},
+			{"short", "", "Show only the job itself.", &short, nil},
+			{"verbose", "", "Show whole IDs and times.", &verbose, nil},
+		}),
+		run: func(s *session, args []string) error {
+			c, err := s.client()
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return listJobs(s, c, o)
+			}
+			id, ns, err := s.jobID(c, args[0])
+			if err != nil {
+				return err
+			}
+			p := &jobPage{s: s, c: c, q: &api.QueryOptions{Namespace: ns}, verbose: verbose, all: all, evals: evals || verbose, short: short}
+			return p.show(id, o)
+		},
+	}
+}
+
+func listJobs(s *session, c *api.Client, o output) error {
+	jobs, _, err := c.Jobs().List(&api.QueryOptions{Namespace: s.namespace()})
+	if err != nil {
+		return fmt.Errorf("list jobs: %w", err)
+	}
+	if o.wanted() {
+		return o.print(s, jobs)
+	}
+	if len(jobs) == 0 {
+		s.printf("No running jobs\n")
+		return nil
+	}
+	sort.Slice(jobs, func(i, j int) bool {
+		return jobs[i].Namespace+"\x00"+jobs[i].ID < jobs[j].Namespace+"\x00"+jobs[j].ID
+	})
+	wide := s.namespace() == api.AllNamespacesNamespace
+	head := []string{"ID", "Type", "Priority", "Status", "Submit Date"}
+	if wide {
+		head = append([]string{"ID", "Namespace"}, head[1:]...)
+	}
+	rows := []string{row(head...)}
+	for _, j := range jobs {
+		cells := []string{j.ID, jobKind(j.Type, j.Periodic, j.ParameterizedJob), fmt.Sprint(j.Priority), jobState(j.Status, j.Stop), s.nanos(j.SubmitTime, false)}
+		if wide {
+			cells = append([]string{j.ID, j.Namespace}, cells[1:]...)
+		}
+		rows = append(rows, row(cells...))
+	}
+	s.table(rows)
+	return nil
+}
+
+func jobKind(kind string, periodic, parameterized bool) string {
+	if periodic {
+		kind += "/periodic"
+	}
+	if parameterized {
+		kind += "/parameterized"
+	}
+	return kind
+}
+
+func jobState(status string, stopped bool) string {
+	if stopped {
+		status += " (stopped)"
+	}
+	return status
+}
+
+// jobPage is the page about one job.
+type jobPage struct {
+	s                          *session
+	c                          *api.Client
+	q                          *api.QueryOptions
+	verbose, all, evals, short bool
+}
+
+func (p *jobPage) show(id string, o output) error {
+	job, _, err := p.c.Jobs().Info(id, p.q)
+	if err != nil {
+		return fmt.Errorf("read job: %w", err)
+	}
+	if o.wanted() {
+		return o.print(p.s, job)
+	}
+	s := p.s
+	s.pairs(
+		[2]string{"ID", deref(job.ID)},
+		[2]string{"Name", deref(job.Name)},
+		[2]string{"Submit Date", s.nanos(deref(job.SubmitTime), true)},
+		[2]string{"Type", deref(job.Type)},
+		[2]string{"Priority", fmt.Sprint(deref(job.Priority))},
+		[2]string{"Datacenters", strings.Join(job.Datacenters, ",")},
+		[2]string{"Namespace", deref(job.Namespace)},
+		[2]string{"Node Pool", deref(job.NodePool)},
+		[2]string{"Status", s.status(jobState(deref(job.Status), deref(job.Stop)))},
+		[2]string{"Periodic", fmt.Sprint(job.IsPeriodic())},
+		[2]string{"Parameterized", fmt.Sprint(job.IsParameterized())},
+		[2]string{"Version", fmt.Sprint(deref(job.Version))},
+	)
+	if p.short {
+		return nil
+	}
+	if job.IsPeriodic() || job.IsParameterized() {
+		return p.children(id)
+	}
+	for _, part := range []func(*api.Job) error{p.summary, p.evaluations, p.deployment, p.allocations} {
+		if err := part(job); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// children lists what a periodic or parameterized job has launched.
+func (p *jobPage) children(id string) error {
+	all, _, err := p.c.Jobs().List(&api.QueryOptions{Namespace: p.q.Namespace, Prefix: id + "/"})
+	if err != nil {
+		return fmt.Errorf("list launched jobs: %w", err)
+	}
+	rows := []string{row("ID", "Status", "Submit Date")}
+	for _, j := range all {
+		if j.ParentID == id {
+			rows = append(rows, row(j.ID, jobState(j.Status, j.Stop), p.s.nanos(j.SubmitTime, p.verbose)))
+		}
+	}
+	p.s.section("Launched Jobs")
+	if len(rows) == 1 {
+		p.s.printf("None yet\n")
+		return nil
+	}
+	p.s.table(rows)
+	return nil
+}
+
+func (p *jobPage) summary(job *api.Job) error {
+	sum, _, err := p.c.Jobs().Summary(*job.ID, p.q)
+	if err != nil {
+		return fmt.Errorf("read job summary: %w", err)
+	}
+	p.s.section("Summary")
+	rows := []string{row("Task Group", "Queued", "Starting", "Running", "Failed", "Complete", "Lost", "Unknown")}
+	for _, name := range keys(sum.Summary) {
+		g := sum.Summary[name]
+		rows = append(rows, row(name, fmt.Sprint(g.Queued), fmt.Sprint(g.Starting), fmt.Sprint(g.Running),
+			fmt.Sprint(g.Failed), fmt.Sprint(g.Complete), fmt.Sprint(g.Lost), fmt.Sprint(g.Unknown)))
+	}
+	p.s.table(rows)
+	return nil
+}
+
+// evaluations explains what could not be placed, and lists evaluations if asked.
+func (p *jobPage) evaluations(job *api.Job) error {
+	evals, _, err := p.c.Jobs().Evaluations(*job.ID, p.q)
+	if err != nil {
+		return fmt.Errorf("list evaluations: %w", err)
+	}
+	sort.Slice(evals, func(i, j int) bool { return evals[i].CreateIndex > evals[j].CreateIndex })
+	if p.evals && len(evals) > 0 {
+		p.s.section("Evaluations")
+		p.s.table(evalRows(evals, p.verbose))
+	}
+	if deref(job.Stop) {
+		return nil
+	}
+	var latest *api.Evaluation // the newest that was worked on
+	blocked := false
+	for _, e := range evals {
+		blocked = blocked || e.Status == api.EvalStatusBlocked
+		if latest == nil && e.Status == api.EvalStatusComplete {
+			latest = e
+		}
+	}
+	for _, e := range evals {
+		// A blocked evaluation tried last: its reasons are the current ones.
+		if e.Status == api.EvalStatusBlocked && len(e.FailedTGAllocs) > 0 {
+			latest = e
+			break
+		}
+	}
+	if !blocked || latest == nil || len(latest.FailedTGAllocs) == 0 {
+		return nil
+	}
+	p.s.section("Placement Failure")
+	for _, group := range keys(latest.FailedTGAllocs) {
+		m := latest.FailedTGAllocs[group]
+		p.s.printf("Task Group %q (%s):\n", group, plural(unplacedTotal(m), "allocation"))
+		writeUnplaced(p.s.out, "  ", m)
+	}
+	return nil
+}
+
+func (p *jobPage) deployment(job *api.Job) error {
+	d, _, err := p.c.Jobs().LatestDeployment(*job.ID, p.q)
+	if isStatus(err, 404) || err == nil && d == nil {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read latest deployment: %w", err)
+	}
+	if d.JobCreateIndex != 0 && d.JobCreateIndex != deref(job.CreateIndex) {
+		return nil
+	}
+	p.s.section("Latest Deployment")
+	p.s.pairs(
+		[2]string{"ID", shortID(d.ID, p.verbose)},
+		[2]string{"Status", p.s.status(d.Status)},
+		[2]string{"Description", d.StatusDescription},
+	)
+	p.s.section("Deployed")
+	p.s.table(deployedRows(p.s, d, p.verbose))
+	return nil
+}
+
+func (p *jobPage) allocations(job *api.Job) error {
+	allocs, _, err := p.c.Jobs().Allocations(*job.ID, p.all, p.q)
+	if err != nil {
+		return fmt.Errorf("list allocations: %w", err)
+	}
+	p.s.section("Allocations")
+	p.s.allocTable(allocs, p.verbose)
+	return nil
+}
+
+// allocTable lists allocations, newest first. A finished one stays visible: it
+// is half of the answer to "what happened?".
+func (s *session) allocTable(allocs []*api.AllocationListStub, verbose bool) {
+	if len(allocs) == 0 {
+		s.printf("No allocations placed\n")
+		return
+	}
+	sort.SliceStable(allocs, func(i, j int) bool {
+		if allocs[i].CreateIndex != allocs[j].CreateIndex {
+			return allocs[i].CreateIndex > allocs[j].CreateIndex
+		}
+		return allocs[i].Name < allocs[j].Name
+	})
+	rows := []string{row("ID", "Node", "Task Group", "Version", "Desired", "Status", "Created", "Modified")}
+	for _, a := range allocs {
+		node := a.NodeName
+		if node == "" || verbose {
+			node = shortID(a.NodeID, verbose)
+		}
+		rows = append(rows, row(shortID(a.ID, verbose), node, a.TaskGroup, fmt.Sprint(a.JobVersion), a.DesiredStatus,
+			a.ClientStatus, s.nanos(a.CreateTime, verbose), s.nanos(a.ModifyTime, verbose)))
+	}
+	s.table(rows)
+}
+
+// deployedRows is the table of a deployment's groups. Columns that say the same
+// of every group (no canaries, nothing to promote) are left out.
+func deployedRows(s *session, d *api.Deployment, verbose bool) []string {
+	canaries := false
+	for _, g := range d.TaskGroups {
+		canaries = canaries || g.DesiredCanaries > 0
+	}
+	head := []string{"Task Group", "Desired", "Placed", "Healthy", "Unhealthy", "Progress Deadline"}
+	if canaries {
+		head = []string{"Task Group", "Promoted", "Desired", "Canaries", "Placed", "Healthy", "Unhealthy", "Progress Deadline"}
+	}
+	rows := []string{row(head...)}
+	for _, name := range keys(d.TaskGroups) {
+		g := d.TaskGroups[name]
+		cells := []string{name, fmt.Sprint(g.DesiredTotal), fmt.Sprint(g.PlacedAllocs), fmt.Sprint(g.HealthyAllocs), fmt.Sprint(g.UnhealthyAllocs), s.stamp(g.RequireProgressBy, verbose)}
+		if canaries {
+			promoted := "N/A"
+			if g.DesiredCanaries > 0 {
+				promoted = fmt.Sprint(g.Promoted)
+			}
+			cells = append([]string{name, promoted, cells[1], fmt.Sprint(g.DesiredCanaries)}, cells[2:]...)
+		}
+		rows = append(rows, row(cells...))
+	}
+	return rows
+}

@@ -1,0 +1,192 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+// monitor follows an evaluation, and the deployment that it begins, on standard
+// error until there is nothing left to see.
+type monitor struct {
+	s       *session
+	c       *api.Client
+	ns      string
+	verbose bool
+	said    map[string]string // what was last said about a thing, to say only what changed
+}
+
+// watch follows an evaluation to its end. Its error is an exitError with
+// ExitUnplaced when allocations found no node or the deployment failed.
+func (s *session) watch(c *api.Client, evalID, namespace string, verbose bool) error {
+	ctx, stop := s.interruptible()
+	defer stop()
+	m := &monitor{s: s, c: c, ns: namespace, verbose: verbose, said: map[string]string{}}
+	err := m.evaluation(ctx, evalID)
+	if ctx.Err() != nil {
+		s.say("\nNo longer watching; the cluster goes on with it. To watch again: selfheal eval status -monitor %s", shortID(evalID, verbose))
+		return exitError{code: 1}
+	}
+	return err
+}
+
+// step says one line, with the time.
+func (m *monitor) step(format string, args ...any) {
+	m.s.say("%s %s", m.s.paintErr(dim, m.s.time().Format("15:04:05")), fmt.Sprintf(format, args...))
+}
+
+// change says a line unless it is the last one said about the same thing.
+func (m *monitor) change(about, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if m.said[about] != text {
+		m.said[about] = text
+		m.step("%s", text)
+	}
+}
+
+func (m *monitor) query(ctx context.Context, index uint64) *api.QueryOptions {
+	q := &api.QueryOptions{Namespace: m.ns, WaitIndex: index, WaitTime: 2 * time.Second}
+	return q.WithContext(ctx)
+}
+
+func (m *monitor) evaluation(ctx context.Context, id string) error {
+	m.step("Evaluation %s", shortID(id, m.verbose))
+	var eval *api.Evaluation
+	for index := uint64(0); ; {
+		e, meta, err := m.c.Evaluations().Info(id, m.query(ctx, index))
+		if err != nil {
+			return fmt.Errorf("watch evaluation: %w", err)
+		}
+		index = max(meta.LastIndex, 1)
+		m.change("eval", "Evaluation %s is %s%s", shortID(id, m.verbose), e.Status, after(e.StatusDescription))
+		if eval = e; finished(e.Status) || e.Status == api.EvalStatusBlocked {
+			break
+		}
+	}
+	if eval.Status == api.EvalStatusFailed || eval.Status == api.EvalStatusCancelled {
+		return exitError{1, fmt.Errorf("evaluation %s %s%s", shortID(id, m.verbose), eval.Status, after(eval.StatusDescription))}
+	}
+	if err := m.placed(ctx, eval); err != nil {
+		return err
+	}
+	if len(eval.FailedTGAllocs) > 0 {
+		return m.unplaced(eval)
+	}
+	deployment, err := m.deploymentOf(ctx, eval)
+	if err != nil || deployment == "" {
+		return err
+	}
+	return m.deployment(ctx, deployment)
+}
+
+// placed says what the evaluation placed, group by group.
+func (m *monitor) placed(ctx context.Context, eval *api.Evaluation) error {
+	allocs, _, err := m.c.Evaluations().Allocations(eval.ID, m.query(ctx, 0))
+	if err != nil {
+		return fmt.Errorf("watch allocations: %w", err)
+	}
+	count := map[string]map[string][]string{}
+	for _, a := range allocs {
+		what := "placed"
+		if a.DesiredStatus != api.AllocDesiredStatusRun {
+			what = "stopped"
+		}
+		if count[a.TaskGroup] == nil {
+			count[a.TaskGroup] = map[string][]string{}
+		}
+		node := a.NodeName
+		if node == "" {
+			node = shortID(a.NodeID, false)
+		}
+		count[a.TaskGroup][what] = append(count[a.TaskGroup][what], node)
+	}
+	for _, group := range keys(count) {
+		for _, what := range keys(count[group]) {
+			on := count[group][what]
+			slices.Sort(on)
+			n := len(on)
+			m.step("Group %q: %s %s on %s", group, plural(n, "allocation"), what, clip(strings.Join(slices.Compact(on), ", "), 40))
+		}
+	}
+	return nil
+}
+
+// unplaced explains which groups found too few nodes, and why.
+func (m *monitor) unplaced(eval *api.Evaluation) error {
+	for _, group := range keys(eval.FailedTGAllocs) {
+		metric := eval.FailedTGAllocs[group]
+		m.s.say("  Group %q: %s found no node:", group, plural(unplacedTotal(metric), "allocation"))
+		writeUnplaced(m.s.err, "    ", metric)
+	}
+	next := "The job stays registered."
+	if eval.BlockedEval != "" {
+		next = fmt.Sprintf("Evaluation %s waits and places them as soon as there is room.", shortID(eval.BlockedEval, m.verbose))
+	}
+	m.s.say("  %s", next)
+	return exitError{ExitUnplaced, errors.New("not everything could be placed")}
+}
+
+// deploymentOf is the deployment that an evaluation works on, "" for none.
+func (m *monitor) deploymentOf(ctx context.Context, eval *api.Evaluation) (string, error) {
+	if eval.DeploymentID != "" || eval.JobID == "" {
+		return eval.DeploymentID, nil
+	}
+	d, _, err := m.c.Jobs().LatestDeployment(eval.JobID, m.query(ctx, 0))
+	if isStatus(err, 404) || err == nil && (d == nil || d.JobSpecModifyIndex != eval.JobModifyIndex) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look for deployment: %w", err)
+	}
+	return d.ID, nil
+}
+
+// deployment follows a deployment until it ends or waits for a person.
+func (m *monitor) deployment(ctx context.Context, id string) error {
+	m.step("Deployment %s", shortID(id, m.verbose))
+	for index := uint64(0); ; {
+		d, meta, err := m.c.Deployments().Info(id, m.query(ctx, index))
+		if err != nil {
+			return fmt.Errorf("watch deployment: %w", err)
+		}
+		index = max(meta.LastIndex, 1)
+		waiting := false
+		for _, group := range keys(d.TaskGroups) {
+			g := d.TaskGroups[group]
+			m.change("group "+group, "Group %q: %d of %d placed, %d healthy, %d unhealthy", group,
+				g.PlacedAllocs, max(g.DesiredTotal, g.DesiredCanaries), g.HealthyAllocs, g.UnhealthyAllocs)
+			waiting = waiting || g.DesiredCanaries > 0 && !g.Promoted && g.HealthyAllocs >= g.DesiredCanaries && !strings.Contains(d.StatusDescription, "automatic")
+		}
+		m.change("deployment", "Deployment %s is %s%s", shortID(id, m.verbose), d.Status, after(d.StatusDescription))
+		switch {
+		case d.Status == "successful":
+			return nil
+		case d.Status == "failed" || d.Status == "cancelled":
+			return exitError{ExitUnplaced, fmt.Errorf("deployment %s %s%s", shortID(id, m.verbose), d.Status, after(d.StatusDescription))}
+		case d.Status == "paused":
+			m.s.say("  It is paused: selfheal deployment resume %s goes on.", shortID(id, m.verbose))
+			return nil
+		case waiting:
+			m.s.say("  The canaries are healthy and wait for you: selfheal deployment promote %s", shortID(id, m.verbose))
+			return nil
+		}
+	}
+}
+
+// finished reports whether an evaluation's status is its last.
+func finished(status string) bool {
+	return status == api.EvalStatusComplete || status == api.EvalStatusFailed || status == api.EvalStatusCancelled
+}
+
+// after is ": text", or nothing.
+func after(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ": " + text
+}

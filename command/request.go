@@ -1,0 +1,95 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/hashicorp/go-cleanhttp"
+	"github.com/hashicorp/nomad/api"
+)
+
+// request sends one request as it is and copies the answer to standard output.
+func (s *session) request(method, path, filter string, headers []string, body io.Reader, loud bool) error {
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	target, err := url.Parse(s.address() + path)
+	if err != nil {
+		return usagef("read path: %v", err)
+	}
+	query := target.Query()
+	for k, v := range map[string]string{"filter": filter, "region": s.or(s.flags.region, "REGION"), "namespace": s.or(s.flags.namespace, "NAMESPACE")} {
+		if v != "" && !query.Has(k) {
+			query.Set(k, v)
+		}
+	}
+	target.RawQuery = query.Encode()
+	req, err := http.NewRequest(method, target.String(), body)
+	if err != nil {
+		return usagef("make request: %v", err)
+	}
+	if token := s.or(s.flags.token, "TOKEN"); token != "" {
+		req.Header.Set("X-Nomad-Token", token)
+	}
+	for _, h := range headers {
+		k, v, ok := strings.Cut(h, ":")
+		if !ok {
+			return usagef("-H wants \"Name: value\", not %q", h)
+		}
+		req.Header.Add(strings.TrimSpace(k), strings.TrimSpace(v))
+	}
+	client, err := s.httpClient()
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if loud {
+		s.say("%s %s", resp.Proto, resp.Status)
+		for _, k := range keys(resp.Header) {
+			s.say("%s: %s", k, strings.Join(resp.Header[k], ", "))
+		}
+	}
+	if _, err := io.Copy(s.out, resp.Body); err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	if resp.StatusCode >= 300 {
+		return exitError{1, errors.New("the agent answered " + resp.Status)}
+	}
+	return nil
+}
+
+// httpClient is a client with the session's certificates.
+func (s *session) httpClient() (*http.Client, error) {
+	client := cleanhttp.DefaultClient()
+	f := s.flags
+	err := api.ConfigureTLS(client, &api.TLSConfig{
+		CACert: s.or(f.caCert, "CACERT"), CAPath: s.or(f.caPath, "CAPATH"),
+		ClientCert: s.or(f.clientCert, "CLIENT_CERT"), ClientKey: s.or(f.clientKey, "CLIENT_KEY"),
+		TLSServerName: s.or(f.server, "TLS_SERVER_NAME"), Insecure: f.skipVerify || s.env("SKIP_VERIFY") == "true",
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read certificates: %w", err)
+	}
+	return client, nil
+}
+
+// keyValues reads key=value arguments.
+func keyValues(flag string, pairs []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, p := range pairs {
+		k, v, ok := strings.Cut(p, "=")
+		if !ok || k == "" {
+			return nil, usagef("%s wants key=value, not %q", flag, p)
+		}
+		out[k] = v
+	}
+	return out, nil
+}

@@ -1,0 +1,106 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/nomad/api"
+)
+
+func serviceVerbs() entries {
+	return entries{
+		noun("service", "Look at the built-in service catalogue"),
+		{name: "service list", make: serviceList},
+		{name: "service info", make: serviceInfo},
+		{name: "service delete", make: serviceDelete},
+	}
+}
+
+func serviceList() verb {
+	var o output
+	return verb{
+		short: "List services",
+		flags: o.rows(),
+		run: func(s *session, args []string) error {
+			c, err := s.client()
+			if err != nil {
+				return err
+			}
+			all, _, err := c.Services().List(&api.QueryOptions{Namespace: s.namespace()})
+			if err != nil {
+				return fmt.Errorf("list services: %w", err)
+			}
+			if o.wanted() {
+				return o.print(s, all)
+			}
+			rows := []string{row("Service Name", "Namespace", "Tags")}
+			for _, ns := range all {
+				for _, svc := range ns.Services {
+					rows = append(rows, row(svc.ServiceName, ns.Namespace, "["+strings.Join(svc.Tags, ",")+"]"))
+				}
+			}
+			if len(rows) == 1 {
+				s.printf("No service registrations found\n")
+				return nil
+			}
+			s.table(rows)
+			return nil
+		},
+	}
+}
+
+func serviceInfo() verb {
+	var o output
+	var verbose bool
+	return verb{
+		args: "NAME", min: 1, max: 1,
+		short: "Show where a service is",
+		flags: append(o.rows(), flagRow{"verbose", "", "Show whole IDs.", &verbose, nil}),
+		run: func(s *session, args []string) error {
+			c, err := s.client()
+			if err != nil {
+				return err
+			}
+			all, _, err := c.Services().Get(args[0], &api.QueryOptions{Namespace: s.namespace()})
+			if isStatus(err, 404) || err == nil && len(all) == 0 {
+				return fmt.Errorf("no service is called %q (selfheal service list lists them)", args[0])
+			}
+			if err != nil {
+				return fmt.Errorf("read service: %w", err)
+			}
+			if o.wanted() {
+				return o.print(s, all)
+			}
+			rows := []string{row("Job ID", "Address", "Tags", "Node ID", "Alloc ID")}
+			if verbose {
+				rows = []string{row("ID", "Job ID", "Address", "Tags", "Node ID", "Alloc ID")}
+			}
+			for _, r := range all {
+				cells := []string{r.JobID, fmt.Sprintf("%s:%d", r.Address, r.Port), "[" + strings.Join(r.Tags, ",") + "]", shortID(r.NodeID, verbose), shortID(r.AllocID, verbose)}
+				if verbose {
+					cells = append([]string{r.ID}, cells...)
+				}
+				rows = append(rows, row(cells...))
+			}
+			s.table(rows)
+			return nil
+		},
+	}
+}
+
+func serviceDelete() verb {
+	return verb{
+		args: "NAME ID", min: 2, max: 2,
+		short: "Take one registration of a service out of the catalogue",
+		run: func(s *session, args []string) error {
+			c, err := s.client()
+			if err != nil {
+				return err
+			}
+			if _, err := c.Services().Delete(args[0], args[1], &api.WriteOptions{Namespace: s.namespace()}); err != nil {
+				return fmt.Errorf("delete service registration: %w", err)
+			}
+			return nil
+		},
+	}
+}
