@@ -62,8 +62,11 @@ func (f *fleet) taskState(alloc string) *api.TaskState {
 }
 
 // measureSubmit registers jobs of one instance and takes each away again.
-func measureSubmit(r *run) {
-	f := newFleet(r, cluster.Options{Servers: 3, Clients: 4}, 6)
+func measureSubmit(servers int) func(*run) {
+	return func(r *run) { submit(r, newFleet(r, cluster.Options{Servers: servers, Clients: 4}, 6)) }
+}
+
+func submit(r *run, f *fleet) {
 	leader := f.Leader().API()
 	for n := range 2 * r.rounds {
 		id := fmt.Sprintf("single-%d", n)
