@@ -108,7 +108,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[api.Evaluation](sv, s, recEval, TableEvals)
 	saveRows[api.Deployment](sv, s, recDeployment, TableDeployments)
 	s.saveAllocs(sv)
-	saveRows[api.ServiceRegistration](sv, s, recService, TableServices)
+	saveRows[Service](sv, s, recService, TableServices)
 	saveRows[token](sv, s, recToken, tableTokens)
 	sv.raw([]byte{recEnd})
 	sv.raw(binary.BigEndian.AppendUint32(nil, sv.sum))
@@ -184,7 +184,7 @@ var loaders = [...]func(*loader, []byte) error{
 	recDeployment:  load[api.Deployment](TableDeployments),
 	recMetric:      loadMetric,
 	recAlloc:       loadAlloc,
-	recService:     load[api.ServiceRegistration](TableServices),
+	recService:     load[Service](TableServices),
 	recToken:       load[token](tableTokens),
 }
 
