@@ -27,9 +27,10 @@ type task struct {
 	running driver.Task    // nil until started or found again
 	saved   *driver.Handle // as journaled; outlives running until it is destroyed
 
-	held   bool // a start waits until servers confirmed the allocation
-	cancel context.CancelFunc
-	last   chan struct{} // closed when the latest driver operation is over
+	held    bool // a start waits until servers confirmed the allocation
+	wasWell bool // it runs since before this agent, and had been found healthy
+	cancel  context.CancelFunc
+	last    chan struct{} // closed when the latest driver operation is over
 }
 
 // newTask prepares a task; it does nothing yet.
@@ -118,7 +119,7 @@ func (t *task) start() {
 		t.held = true
 		return
 	}
-	t.held = false
+	t.held, t.wasWell = false, false
 	ctx, cancel := context.WithCancel(t.a.ctx)
 	t.cancel = cancel
 	prior, drv, cfg := t.running, t.drv, t.config()
@@ -347,14 +348,19 @@ func (t *task) spent(running driver.Task) {
 	t.apply(event{kind: evGone})
 }
 
+// scope is everything that the task's specification can refer to.
+func (t *task) scope() taskScope {
+	h := t.a.shared
+	return taskScope{
+		alloc: t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
+		dirs: t.a.dir.of(t.spec.Name), node: h.facts(), region: h.region, host: h.env,
+	}
+}
+
 // config is the task's specification as its driver wants it, with every ${...} replaced.
 func (t *task) config() driver.TaskConfig {
-	h := t.a.shared
-	dirs := t.a.dir.of(t.spec.Name)
-	scope := taskScope{
-		alloc: t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
-		dirs: dirs, node: h.facts(), region: h.region, host: h.env,
-	}
+	scope := t.scope()
+	dirs := scope.dirs
 	env, look := scope.build()
 	cpu, memory, memoryMax := scope.granted()
 	cfg := driver.TaskConfig{
