@@ -49,6 +49,7 @@ func (a *Agent) startGossip() error {
 	if err != nil {
 		return err
 	}
+	a.gossip.Subscribe(a.dismissed.watch(a.gossip))
 	a.life.add("gossip", func(context.Context) error { return a.gossip.Shutdown() })
 	return nil
 }
@@ -174,9 +175,14 @@ type roster struct{ a *Agent }
 func (r roster) Members() []*api.AgentMember {
 	var out []*api.AgentMember
 	for _, m := range r.a.gossip.Members() {
-		if m.Server {
-			out = append(out, agentMember(m))
+		if !m.Server {
+			continue
 		}
+		shown := agentMember(m)
+		if _, told := r.a.dismissed.standing(m.ID, time.Now()); told && m.Status == gossip.Alive {
+			shown.Status = "leaving"
+		}
+		out = append(out, shown)
 	}
 	return out
 }
@@ -189,7 +195,24 @@ func (r roster) Join(addrs []string) (int, error) {
 	return r.a.gossip.Join(ctx, addrs)
 }
 
-func (r roster) ForceLeave(name string, prune bool) error { return r.a.gossip.ForceLeave(name, prune) }
+// ForceLeave makes a member leave. One that nobody knows has left already: the
+// request may be a repetition.
+func (r roster) ForceLeave(name string, prune bool) error {
+	var found []gossip.Member
+	for _, m := range r.a.gossip.Members() {
+		if m.ID == name || m.Name == name || m.FullName() == name {
+			found = append(found, m)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		r.a.log.Info("asked to make a member leave that is not known", "name", name)
+		return nil
+	case len(found) == 1 && found[0].Status == gossip.Alive && found[0].ID != r.a.id.ID:
+		r.a.dismissed.add(found[0].ID, prune, time.Now())
+	}
+	return r.a.gossip.ForceLeave(name, prune)
+}
 
 func agentMember(m gossip.Member) *api.AgentMember {
 	_, rpc, _ := net.SplitHostPort(m.RPC())

@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"net"
 	"sort"
 	"strings"
 
@@ -83,11 +84,9 @@ func leaders(c *api.Client, members []*api.AgentMember) (map[string]string, erro
 func memberRows(all []*api.AgentMember, leaders map[string]string) []string {
 	rows := []string{row("Name", "Address", "Port", "Status", "Leader", "Raft Version", "Build", "Datacenter", "Region")}
 	for _, m := range all {
-		rpc := m.Tags["rpc_addr"]
-		if rpc == "" {
-			rpc = m.Addr
-		}
-		isLeader := leaders[m.Tags["region"]] == rpc+":"+m.Tags["port"]
+		leader := leaders[m.Tags["region"]]
+		isLeader := leader != "" && (leader == m.Tags["rpc_addr"] || leader == net.JoinHostPort(m.Addr, m.Tags["port"]) ||
+			leader == net.JoinHostPort(m.Tags["rpc_addr"], m.Tags["port"]))
 		rows = append(rows, row(m.Name, m.Addr, fmt.Sprint(m.Port), m.Status, fmt.Sprint(isLeader),
 			m.Tags["raft_vsn"], m.Tags["build"], m.Tags["dc"], m.Tags["region"]))
 	}

@@ -194,6 +194,11 @@ func (a *alloc) run(ctx context.Context, cancel context.CancelFunc, first func()
 // settle brings everything forward that can go forward now, tells the servers if
 // anything changed, and says when to look again (zero: on the next event).
 func (a *alloc) settle() time.Time {
+	for _, t := range a.tasks {
+		if t.recovering { // what the journal says may not be so any more
+			return time.Time{}
+		}
+	}
 	now := time.Now()
 	for _, t := range a.tasks {
 		t.apply(event{kind: evTimer})

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -31,6 +33,9 @@ func (a *alloc) judgeHealth(now time.Time) time.Time {
 // change comes within milliseconds: then both go in one report.
 func (a *alloc) publish() {
 	status, description := clientStatus(a.members())
+	if status != a.status {
+		a.shared.metrics.AddCounter("client.allocs."+status, 1)
+	}
 	a.status = status
 	a.setAloneFor()
 	report := nodeapi.AllocStatus{
@@ -56,7 +61,7 @@ func (a *alloc) publish() {
 // save journals the allocation, and its job if that may be new.
 func (a *alloc) save(job bool) {
 	stored := *a.want
-	stored.Job = nil
+	stored.Job, stored.Metrics = nil, nil
 	records := []record{put(bucketAllocs, a.id, allocRecord{Alloc: &stored, Health: a.health})}
 	if job {
 		records = append(records, put(bucketJobs, jobKey(a.want.JobRef), a.job))
@@ -71,6 +76,11 @@ func (a *alloc) save(job bool) {
 func (a *alloc) remove() {
 	if err := a.dir.destroy(); err != nil {
 		a.log.Error("removing an allocation's directory failed", "err", err)
+	}
+	// Drivers have cleaned up behind the tasks that they forgot, not behind those
+	// that were gone when they looked, as after the death of the host.
+	if err := os.RemoveAll(filepath.Join(a.shared.taskStateDir, a.id)); err != nil {
+		a.log.Error("removing the tasks' state failed", "err", err)
 	}
 	records := []record{{bucket: bucketAllocs, key: a.id}}
 	for _, t := range a.tasks {

@@ -94,6 +94,7 @@ type Client struct {
 
 	restored  []func(context.Context) // resumes what the journal had
 	confirmed chan struct{}           // closed when servers have said what is to run here
+	adopted   chan struct{}           // closed when what nobody knows has been ended
 
 	leaving chan struct{} // closed by Shutdown: Run is to return
 	leave   sync.Once
@@ -111,6 +112,13 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("make client: AllocDir, StateDir and Servers are required")
 	}
 	cfg = cfg.withDefaults()
+	for _, dir := range []*string{&cfg.AllocDir, &cfg.StateDir} { // tasks run elsewhere
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return nil, fmt.Errorf("make client: %w", err)
+		}
+		*dir = abs
+	}
 	for dir, mode := range map[string]os.FileMode{cfg.AllocDir: 0o711, cfg.StateDir: 0o700} {
 		if err := os.MkdirAll(dir, mode); err != nil {
 			return nil, fmt.Errorf("make client: %w", err)
@@ -121,6 +129,7 @@ func New(cfg Config) (*Client, error) {
 		allocs: map[string]*alloc{}, jobs: map[nodeapi.JobRef]*api.Job{},
 		drivers:   map[string]driver.Driver{},
 		confirmed: make(chan struct{}),
+		adopted:   make(chan struct{}),
 		leaving:   make(chan struct{}), stopped: make(chan struct{}), collect: make(chan struct{}, 1),
 	}
 	for _, d := range cfg.Drivers {

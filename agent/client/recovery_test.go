@@ -95,6 +95,11 @@ func TestRebootWaitsForTheServersWord(t *testing.T) {
 		if got := servers.said(kept).TaskStates["web"]; got.Restarts != 1 {
 			t.Errorf("restarts %d, want 1: %v", got.Restarts, eventTypes(got))
 		}
+		servers.forget(moved)
+		time.Sleep(3 * time.Second)
+		if n.exists("alloc", moved) || n.exists("client", "tasks", moved) {
+			t.Error("a task that was gone when its driver looked has left its state behind")
+		}
 	})
 }
 

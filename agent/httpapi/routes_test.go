@@ -59,7 +59,7 @@ PUT /v1/allocation/x/stop yes
 GET /v1/allocation/x/services yes
 GET /v1/allocation/x/checks yes
 GET /v1/evaluations yes
-DELETE /v1/evaluations later
+DELETE /v1/evaluations yes
 GET /v1/evaluations/count yes
 GET /v1/evaluation/x yes
 GET /v1/evaluation/x/allocations yes
@@ -79,7 +79,7 @@ GET /v1/client/fs/stream/x yes
 GET /v1/client/fs/logs/x yes
 GET /v1/client/allocation/x/stats yes
 GET /v1/client/allocation/x/checks yes
-GET /v1/client/allocation/x/exec later
+GET /v1/client/allocation/x/exec yes
 PUT /v1/client/allocation/x/restart yes
 PUT /v1/client/allocation/x/signal yes
 GET /v1/client/allocation/x/gc yes
@@ -102,9 +102,9 @@ PUT /v1/agent/force-leave yes
 GET /v1/agent/monitor yes
 GET /v1/agent/monitor/export later
 GET /v1/agent/host yes
-GET /v1/agent/schedulers later
-GET /v1/agent/schedulers/config later
-PUT /v1/agent/schedulers/config later
+GET /v1/agent/schedulers yes
+GET /v1/agent/schedulers/config yes
+PUT /v1/agent/schedulers/config yes
 GET /v1/agent/keyring/list later
 PUT /v1/agent/keyring/install later
 PUT /v1/agent/keyring/use later

@@ -33,6 +33,7 @@ const (
 	TypeUpsertNodePool
 	TypeDeleteNodePool
 	TypeSetClusterMeta
+	TypeScaleJob
 )
 
 // Command is one entry of the log. Every command is applied as one transaction:

@@ -104,4 +104,5 @@ var commands = [...]handler{
 	TypeUpsertNodePool:     on(applyUpsertNodePool),
 	TypeDeleteNodePool:     on(applyDeleteNodePool),
 	TypeSetClusterMeta:     on(applySetClusterMeta),
+	TypeScaleJob:           on(applyScaleJob),
 }

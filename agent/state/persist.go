@@ -42,6 +42,7 @@ const (
 	recAlloc
 	recService
 	recToken
+	recScaling
 )
 
 // maxRecord bounds one row when a damaged length would ask for all memory.
@@ -110,6 +111,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	s.saveAllocs(sv)
 	saveRows[Service](sv, s, recService, TableServices)
 	saveRows[token](sv, s, recToken, tableTokens)
+	saveRows[jobScalings](sv, s, recScaling, tableScalings)
 	sv.raw([]byte{recEnd})
 	sv.raw(binary.BigEndian.AppendUint32(nil, sv.sum))
 	if sv.err == nil {
@@ -186,6 +188,7 @@ var loaders = [...]func(*loader, []byte) error{
 	recAlloc:       loadAlloc,
 	recService:     load[Service](TableServices),
 	recToken:       load[token](tableTokens),
+	recScaling:     load[jobScalings](tableScalings),
 }
 
 func loadJob(current bool) func(*loader, []byte) error {
