@@ -109,7 +109,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[api.Evaluation](sv, s, recEval, TableEvals)
 	saveRows[api.Deployment](sv, s, recDeployment, TableDeployments)
 	s.saveAllocs(sv)
-	saveRows[api.ServiceRegistration](sv, s, recService, TableServices)
+	saveRows[Service](sv, s, recService, TableServices)
 	saveRows[token](sv, s, recToken, tableTokens)
 	saveRows[jobScalings](sv, s, recScaling, tableScalings)
 	sv.raw([]byte{recEnd})
@@ -186,7 +186,7 @@ var loaders = [...]func(*loader, []byte) error{
 	recDeployment:  load[api.Deployment](TableDeployments),
 	recMetric:      loadMetric,
 	recAlloc:       loadAlloc,
-	recService:     load[api.ServiceRegistration](TableServices),
+	recService:     load[Service](TableServices),
 	recToken:       load[token](tableTokens),
 	recScaling:     load[jobScalings](tableScalings),
 }
