@@ -52,9 +52,11 @@ type Agent struct {
 	metrics *telemetry.Telemetry
 	port    *transport.Port
 	gossip  *gossip.Gossip
-	server  *server // nil on a client
-	node    *node   // nil on a server
-	api     *httpapi.API
+	// dismissed are the members that were told to leave and still answer.
+	dismissed dismissals
+	server    *server // nil on a client
+	node      *node   // nil on a server
+	api       *httpapi.API
 
 	httpAddr     string
 	httpListener net.Listener

@@ -6,9 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -123,8 +123,8 @@ func httpTLS(c config.TLS) (*tls.Config, error) {
 func (a *Agent) apiConfig() httpapi.Config {
 	out := httpapi.Config{
 		Logger: a.opts.Logger, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter, NodeName: a.cfg.Name, Version: a.opts.Version,
-		Cluster: roster{a}, Peers: peers{a}, Forward: a.port.Client(), Self: a.rpcAddr,
-		Metrics: shown{a.metrics}, Prometheus: a.metrics.PrometheusHandler(),
+		Cluster: roster{a}, Keyring: ring{a}, Peers: peers{a}, Agents: peers{a}.agents, Forward: a.port.Client(), Self: a.rpcAddr,
+		Metrics: shown{a.metrics}, Observe: shown{a.metrics}.observe, Prometheus: a.metrics.PrometheusHandler(),
 		AgentSelf: a.self, Reload: a.reload, JWKS: a.jwks(),
 		Peer: func(r *http.Request) (string, error) {
 			p := transport.PeerOf(r.TLS)
@@ -139,7 +139,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {
-		out.Node, out.Allocs, out.Files = n.client, local{n.client}, n.client
+		out.Node, out.Allocs, out.Files, out.Checks = n.client, local{n.client}, n.client, n.client.CheckStatuses
 		out.SetServers = func(addrs []string) error { n.calls.SetServers(addrs); return nil }
 	}
 	return out
@@ -248,7 +248,15 @@ func (p planner) Plan(ctx context.Context, _ *state.Snapshot, job *api.Job) (*ap
 	if err != nil {
 		return nil, err
 	}
-	return &api.JobPlanResponse{Annotations: out.Annotations, FailedTGAllocs: out.Failed}, nil
+	resp := &api.JobPlanResponse{Annotations: out.Annotations, FailedTGAllocs: out.Failed}
+	if len(out.Failed) > 0 { // what cannot be placed would wait in an evaluation of its own
+		resp.CreatedEvals = []*api.Evaluation{{
+			Namespace: *job.Namespace, JobID: *job.ID, Type: *job.Type, Priority: *job.Priority,
+			TriggeredBy: "queued-allocs", Status: api.EvalStatusBlocked, FailedTGAllocs: out.Failed,
+			StatusDescription: "created to place remaining allocations",
+		}}
+	}
+	return resp, nil
 }
 
 // local is the client as the API asks it about allocations.
@@ -258,19 +266,6 @@ type local struct{ *client.Client }
 func (l local) HasAlloc(id string) bool {
 	_, err := l.TaskStates(id)
 	return err == nil
-}
-
-// backups saves and restores the whole state.
-type backups struct{ raft *consensus.Consensus }
-
-func (b backups) Save(_ context.Context, w io.Writer) error {
-	_, err := b.raft.Save(w)
-	return err
-}
-
-func (b backups) Restore(_ context.Context, r io.Reader) error {
-	_, err := b.raft.RestoreFrom(r)
-	return err
 }
 
 // janitor forgets on request.
@@ -287,4 +282,13 @@ type shown struct{ t *telemetry.Telemetry }
 
 func (s shown) DisplayMetrics(http.ResponseWriter, *http.Request) (any, error) {
 	return s.t.DisplayMetrics()
+}
+
+// observe counts a request. Durations carry the method alone: a summary for every
+// route would cost more memory than it tells.
+func (s shown) observe(o httpapi.Observation) {
+	s.t.IncrCounter([]string{"http", "requests"}, 1, "method", o.Method, "route", o.Route, "code", strconv.Itoa(o.Code))
+	if o.Took > 0 {
+		s.t.AddSample([]string{"http", "request_ms"}, float32(o.Took.Seconds()*1000), "method", o.Method)
+	}
 }

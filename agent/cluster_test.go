@@ -3,6 +3,7 @@ package agent
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +160,25 @@ func TestLeaderFailoverKeepsAcknowledgedWrites(t *testing.T) {
 		if len(jobs) != acknowledged+1 {
 			s.t.Errorf("%d jobs are there, %d were acknowledged", len(jobs), acknowledged+1)
 		}
+	})
+}
+
+// Servers join a running cluster and leave it; the group follows, and nobody
+// founds another one.
+func TestServersJoinAndLeave(t *testing.T) {
+	bubble(t, 3, 1, func(s *sim) {
+		s.run(service("web", 2), 2)
+		for range 2 {
+			s.add(true).start()
+		}
+		s.voters(5)
+		first := s.leader()
+		first.stop(Leave) // the leader hands over before it goes
+		s.voters(4)
+		s.servers[(slices.Index(s.servers, first)+1)%5].die() // one more fails: four voters bear it
+		s.settle("web", 2)
+		s.eventually(2*time.Minute, "the dead server is cleaned up", func() error { return s.votersAre(3) })
+		s.run(service("more", 3), 3)
 	})
 }
 

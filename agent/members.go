@@ -27,12 +27,9 @@ func (a *Agent) startGossip() error {
 	gc.ProbeTimeout = cmp.Or(g.ProbeTimeout, gc.ProbeTimeout)
 	gc.SuspicionMult = cmp.Or(g.SuspicionMult, gc.SuspicionMult)
 	gc.IndirectChecks = cmp.Or(g.IndirectChecks, gc.IndirectChecks)
-	key, err := a.cfg.Server.Key()
-	if err != nil {
+	var err error
+	if gc.Keys, err = a.gossipKeys(); err != nil {
 		return err
-	}
-	if key != nil {
-		gc.Keys = [][]byte{key}
 	}
 	gc.Meta = gossip.Meta{
 		ID: a.id.ID, Name: a.cfg.Name, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter, BootID: a.opts.BootID,
@@ -49,6 +46,7 @@ func (a *Agent) startGossip() error {
 	if err != nil {
 		return err
 	}
+	a.gossip.Subscribe(a.dismissed.watch(a.gossip))
 	a.life.add("gossip", func(context.Context) error { return a.gossip.Shutdown() })
 	return nil
 }
@@ -174,9 +172,14 @@ type roster struct{ a *Agent }
 func (r roster) Members() []*api.AgentMember {
 	var out []*api.AgentMember
 	for _, m := range r.a.gossip.Members() {
-		if m.Server {
-			out = append(out, agentMember(m))
+		if !m.Server {
+			continue
 		}
+		shown := agentMember(m)
+		if _, told := r.a.dismissed.standing(m.ID, time.Now()); told && m.Status == gossip.Alive {
+			shown.Status = "leaving"
+		}
+		out = append(out, shown)
 	}
 	return out
 }
@@ -189,7 +192,24 @@ func (r roster) Join(addrs []string) (int, error) {
 	return r.a.gossip.Join(ctx, addrs)
 }
 
-func (r roster) ForceLeave(name string, prune bool) error { return r.a.gossip.ForceLeave(name, prune) }
+// ForceLeave makes a member leave. One that nobody knows has left already: the
+// request may be a repetition.
+func (r roster) ForceLeave(name string, prune bool) error {
+	var found []gossip.Member
+	for _, m := range r.a.gossip.Members() {
+		if m.ID == name || m.Name == name || m.FullName() == name {
+			found = append(found, m)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		r.a.log.Info("asked to make a member leave that is not known", "name", name)
+		return nil
+	case len(found) == 1 && found[0].Status == gossip.Alive && found[0].ID != r.a.id.ID:
+		r.a.dismissed.add(found[0].ID, prune, time.Now())
+	}
+	return r.a.gossip.ForceLeave(name, prune)
+}
 
 func agentMember(m gossip.Member) *api.AgentMember {
 	_, rpc, _ := net.SplitHostPort(m.RPC())
@@ -254,6 +274,22 @@ func (p peers) Server(id string) string {
 		}
 	}
 	return ""
+}
+
+// agents are the cluster ports of every living agent, servers and clients, by full name.
+func (p peers) agents() map[string]string {
+	out := map[string]string{}
+	for _, m := range p.a.gossip.Members() {
+		if m.Status != gossip.Alive {
+			continue
+		}
+		name := m.FullName()
+		if _, taken := out[name]; taken { // nodes may share a host name
+			name = m.ID
+		}
+		out[name] = m.RPC()
+	}
+	return out
 }
 
 // Regions are the regions that any known server belongs to, sorted by name of their first member.

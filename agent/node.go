@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/check"
 	"github.com/selfheal/selfheal/agent/client"
 	"github.com/selfheal/selfheal/agent/config"
 	"github.com/selfheal/selfheal/agent/driver"
@@ -35,7 +36,11 @@ func (a *Agent) startNode() error {
 		return err
 	}
 	calls := nodeapi.New(nodeapi.Config{HTTP: a.port.Client(), Servers: a.cfg.ServerAddrs(), NodeID: a.id.ID, SecretID: a.id.SecretID})
-	c, err := client.New(a.clientConfig(dir, calls))
+	checks := check.New(check.Config{Dial: a.net.Dial, Logger: a.log.Named("check")})
+	a.life.add("checks", func(context.Context) error { return checks.Close() })
+	cfg := a.clientConfig(dir, calls)
+	cfg.Checks = checks
+	c, err := client.New(cfg)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,8 @@ type sim struct {
 	clients []*simAgent
 	rng     *rand.Rand
 	begun   time.Time
+	expect  int
+	encrypt string // every other seed runs an encrypted, authenticated cluster
 }
 
 // simAgent is one host with its agent. Its identity, its raft log, its journal
@@ -60,16 +62,11 @@ type simAgent struct {
 // newSim starts a cluster and waits until it is whole.
 func newSim(t *testing.T, seed uint64, servers, clients int) *sim {
 	s := &sim{t: t, net: simnet.New(simnet.Config{Seed: int64(seed), MinDelay: 100 * time.Microsecond, MaxDelay: time.Millisecond}), dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 1)), begun: time.Now()}
+	s.encrypt = map[bool]string{true: "c2VsZmhlYWwtc2VsZmhlYWwtc2VsZmhlYWwtc2VsZiE="}[seed%2 == 1]
 	for i := range servers + clients {
-		a := &simAgent{s: s, ip: fmt.Sprintf("10.0.0.%d", i+1), server: i < servers, name: fmt.Sprintf("client-%d", i-servers+1), stores: NewServerStores(), mock: driver.NewMock()}
-		a.id = Identity{ID: fmt.Sprintf("%08d-0000-4000-8000-%012d", i+1, seed), SecretID: fmt.Sprintf("%08d-0000-4000-8000-%012d", i+1, seed+1)}
-		if a.server {
-			a.name = fmt.Sprintf("server-%d", i+1)
-			s.servers = append(s.servers, a)
-		} else {
-			s.clients = append(s.clients, a)
-		}
+		s.add(i < servers)
 	}
+	s.expect = servers
 	for _, a := range s.all() {
 		a.start()
 	}
@@ -90,6 +87,21 @@ func newSim(t *testing.T, seed uint64, servers, clients int) *sim {
 		return nil
 	})
 	return s
+}
+
+// add makes a host for one more agent, which start starts.
+func (s *sim) add(server bool) *simAgent {
+	i := len(s.servers) + len(s.clients)
+	a := &simAgent{s: s, ip: fmt.Sprintf("10.0.0.%d", i+1), server: server, stores: NewServerStores(), mock: driver.NewMock()}
+	a.id = Identity{ID: fmt.Sprintf("%08d-0000-4000-8000-000000000000", i+1), SecretID: fmt.Sprintf("%08d-0000-4000-8000-000000000001", i+1)}
+	if server {
+		s.servers = append(s.servers, a)
+		a.name = fmt.Sprintf("server-%d", len(s.servers))
+	} else {
+		s.clients = append(s.clients, a)
+		a.name = fmt.Sprintf("client-%d", len(s.clients))
+	}
+	return a
 }
 
 func (s *sim) all() []*simAgent { return append(append([]*simAgent{}, s.servers...), s.clients...) }
@@ -127,8 +139,9 @@ func (a *simAgent) start() {
 	for _, s := range a.s.servers {
 		join.RetryJoin = append(join.RetryJoin, s.ip+port)
 	}
+	cfg.Server.Encrypt = a.s.encrypt
 	if a.server {
-		cfg.Server.Enabled, cfg.Server.BootstrapExpect, cfg.Server.Join = true, len(a.s.servers), join
+		cfg.Server.Enabled, cfg.Server.BootstrapExpect, cfg.Server.Join = true, a.s.expect, join
 	} else {
 		cfg.Client.Enabled, cfg.Client.Join = true, join
 	}
@@ -212,6 +225,23 @@ func (s *sim) leader() *simAgent {
 		return errors.New("no server leads")
 	})
 	return out
+}
+
+// voters waits until the consensus group has n.
+func (s *sim) voters(n int) {
+	s.t.Helper()
+	s.eventually(30*time.Second, fmt.Sprintf("%d voters", n), func() error { return s.votersAre(n) })
+}
+
+func (s *sim) votersAre(n int) error {
+	c, err := s.api().Operator().RaftGetConfiguration(nil)
+	if err != nil {
+		return err
+	}
+	if len(c.Servers) != n {
+		return fmt.Errorf("%d are there", len(c.Servers))
+	}
+	return nil
 }
 
 // allocs describes a job's allocations that should run: ID, node, and when each

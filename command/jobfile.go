@@ -71,7 +71,11 @@ func (f *jobFile) read(s *session, path string) (parsed, error) {
 
 // input gathers everything that the job file may refer to.
 func (f *jobFile) input(s *session, path string, body []byte) (jobspec.Input, error) {
-	dir, err := os.Getwd()
+	near := "." // what file() and its like begin at: where the job file is
+	if path != "-" {
+		near = filepath.Dir(path)
+	}
+	dir, err := filepath.Abs(near)
 	if err != nil {
 		return jobspec.Input{}, fmt.Errorf("read job file: %w", err)
 	}

@@ -66,9 +66,8 @@ type Config struct {
 	PollWait time.Duration
 	// MaxKillTimeout bounds every kill_timeout; 0 is 30 s.
 	MaxKillTimeout time.Duration
-	// ChecksSince is since when all checks of an allocation pass, zero while one does
-	// not. nil: tasks that run are healthy.
-	ChecksSince func(allocID string) time.Time
+	// Checks runs the health checks of services. nil: tasks that run are healthy.
+	Checks Checks
 
 	GC      GC
 	Logger  hclog.Logger
@@ -95,6 +94,7 @@ type Client struct {
 
 	restored  []func(context.Context) // resumes what the journal had
 	confirmed chan struct{}           // closed when servers have said what is to run here
+	adopted   chan struct{}           // closed when what nobody knows has been ended
 
 	leaving chan struct{} // closed by Shutdown: Run is to return
 	leave   sync.Once
@@ -112,6 +112,13 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("make client: AllocDir, StateDir and Servers are required")
 	}
 	cfg = cfg.withDefaults()
+	for _, dir := range []*string{&cfg.AllocDir, &cfg.StateDir} { // tasks run elsewhere
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return nil, fmt.Errorf("make client: %w", err)
+		}
+		*dir = abs
+	}
 	for dir, mode := range map[string]os.FileMode{cfg.AllocDir: 0o711, cfg.StateDir: 0o700} {
 		if err := os.MkdirAll(dir, mode); err != nil {
 			return nil, fmt.Errorf("make client: %w", err)
@@ -122,6 +129,7 @@ func New(cfg Config) (*Client, error) {
 		allocs: map[string]*alloc{}, jobs: map[nodeapi.JobRef]*api.Job{},
 		drivers:   map[string]driver.Driver{},
 		confirmed: make(chan struct{}),
+		adopted:   make(chan struct{}),
 		leaving:   make(chan struct{}), stopped: make(chan struct{}), collect: make(chan struct{}, 1),
 	}
 	for _, d := range cfg.Drivers {
@@ -178,7 +186,7 @@ func (c *Client) open() error {
 		region: c.cfg.Region, env: hostEnv(os.Environ(), c.cfg.Options),
 		facts:   func() nodeFacts { return factsOf(c.Node(), c.cfg.Region) },
 		drivers: c.drivers, maxKillTimeout: c.cfg.MaxKillTimeout,
-		journal: j, report: c.reporter.set, checksSince: c.cfg.ChecksSince,
+		journal: j, report: c.reporter.set, checks: c.cfg.Checks,
 		removed: c.removed, metrics: c.cfg.Metrics, log: c.log,
 	}
 	c.jobs = content.jobs

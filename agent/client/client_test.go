@@ -347,3 +347,51 @@ func TestShutdownStopsTasks(t *testing.T) {
 		n.mock.Close()
 	})
 }
+
+func TestNodeReturnsFromIsolation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		servers := newFakeServers()
+		n := newNode(t, servers)
+		n.boot()
+		defer n.end()
+		id := allocID(1)
+		servers.place(id, testJob("service", forever("web")))
+		time.Sleep(time.Second)
+		wantStatus(t, servers, id, "running")
+		servers.setDown(true)
+		time.Sleep(time.Minute)
+		servers.set(func() {
+			servers.down = false
+			delete(servers.statuses, id) // they take it for unknown, without an order to the node
+		})
+		time.Sleep(3 * time.Second)
+		wantStatus(t, servers, id, "running")
+		if got := len(servers.registered()); got != 2 {
+			t.Errorf("registered %d times, want again on return", got)
+		}
+	})
+}
+
+func TestServersBeginAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		servers := newFakeServers()
+		servers.index = 1000
+		n := newNode(t, servers)
+		n.boot()
+		defer n.end()
+		servers.place(allocID(1), testJob("service", forever("web")))
+		time.Sleep(time.Second)
+		servers.set(func() { // another cluster under the old address
+			clear(servers.allocs)
+			servers.unknown = true
+			servers.index = 5
+		})
+		time.Sleep(5 * time.Second)
+		servers.place(allocID(2), testJob("service", forever("web")))
+		time.Sleep(5 * time.Second)
+		if n.runs(allocID(1), "web") || !n.runs(allocID(2), "web") {
+			t.Errorf("of the old cluster's allocation runs %v, of the new one's %v; want false, true",
+				n.runs(allocID(1), "web"), n.runs(allocID(2), "web"))
+		}
+	})
+}

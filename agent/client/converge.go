@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -30,33 +31,76 @@ func (c *Client) restore(content journaled) {
 func (c *Client) poll(ctx context.Context) {
 	var backoff nodeapi.Backoff
 	var index uint64
-	for ctx.Err() == nil {
+	cut := false // no server could be reached since the last answer
+	for {
 		resp, err := c.cfg.Servers.Allocs(ctx, nodeapi.AllocsRequest{
 			NodeID: c.cfg.NodeID, Index: index, Wait: c.pollWait(), Jobs: c.jobRefs(),
 		})
+		if ctx.Err() != nil {
+			return
+		}
 		if err == nil && resp.Index == 0 {
-			c.log.Warn("a server's answer has no index, and is ignored") // it could not be told from "run nothing"
-		} else if err == nil {
+			err = errNoIndex
+		}
+		if err == nil {
 			backoff.Reset()
 			if !resp.NoLeader { // it may be cut off from the others, and we with it
+				if cut {
+					c.reconnected()
+				}
+				cut = false
 				c.touch()
 			}
 			index = max(index, resp.Index)
 			c.converge(ctx, resp)
 			continue
 		}
-		if ctx.Err() != nil {
+		c.log.Warn("polling for allocations failed, will go on trying", "err", err)
+		var refusal *nodeapi.Error
+		switch {
+		case !errors.As(err, &refusal):
+			cut = true
+		case refusal.Unknown():
+			index = 0
+			c.disowned()
+		}
+		c.refused(err)
+		if !sleep(ctx, backoff.Next()) {
 			return
 		}
-		if err != nil {
-			c.log.Warn("polling for allocations failed, will go on trying", "err", err)
-			c.refused(err)
-		}
-		select {
-		case <-time.After(backoff.Next()):
-		case <-ctx.Done():
-		}
 	}
+}
+
+// errNoIndex: such an answer could not be told from "run nothing".
+var errNoIndex = errors.New("the server's answer has no index")
+
+// disowned: the servers do not know this node. Whatever they say next, also with a
+// state that began anew and counts from 1, is newer than what it has.
+func (c *Client) disowned() {
+	for _, a := range c.all() {
+		a.send(func() {
+			forgotten := *a.want
+			forgotten.AllocModifyIndex = 0
+			a.want = &forgotten
+		})
+	}
+}
+
+// reconnected: no server could be reached, and a second is enough for them to have
+// given the node up. It says again that it is there and what its allocations do.
+func (c *Client) reconnected() {
+	c.log.Info("servers answer again", "node", c.cfg.NodeID, "after", c.alone().Round(time.Millisecond))
+	c.register.again()
+	for _, a := range c.all() {
+		a.send(func() { a.changed = true })
+	}
+}
+
+// alone is how long no server with a leader has answered.
+func (c *Client) alone() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.contact)
 }
 
 // pollWait is how long servers may hold the next poll: the answer is also the sign
@@ -136,11 +180,11 @@ func (c *Client) take(ctx context.Context, want *nodeapi.Alloc) {
 		}, false)
 		return
 	}
-	a.begin(ctx)
 	c.mu.Lock()
-	c.allocs[want.ID] = a
+	c.allocs[want.ID] = a // before its directory is there, which adopt would not know
 	count := len(c.allocs)
 	c.mu.Unlock()
+	a.begin(ctx)
 	c.cfg.Metrics.SetGauge("client.allocs", float64(count))
 	if count > c.cfg.GC.MaxAllocs {
 		c.collectSoon()

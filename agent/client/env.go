@@ -164,11 +164,18 @@ func setPort(env map[string]string, label string, m api.PortMapping) {
 	}
 }
 
+// ownMeta begins the meta keys in which jobs carry what Selfheal adds to the model:
+// they are no business of tasks.
+const ownMeta = "selfheal."
+
 // meta gives the merged meta of job, group and task, each key as it is written and
 // in capitals.
 func (s taskScope) meta(env map[string]string, look lookup) {
 	for _, level := range []map[string]string{s.job.Meta, s.group.Meta, s.spec.Meta} {
 		for key, value := range interpolateStrings(level, look) {
+			if strings.HasPrefix(key, ownMeta) {
+				continue
+			}
 			name := envName(key)
 			env["NOMAD_META_"+strings.ToUpper(name)] = value
 			env["NOMAD_META_"+name] = value

@@ -31,7 +31,7 @@ func testScope() taskScope {
 		},
 	}
 	group := &api.TaskGroup{Name: new("api"), Meta: map[string]string{"tier": "group", "a.b": "c"}, Tasks: []*api.Task{spec}}
-	job := &api.Job{ID: new("shop/web"), Name: new("web shop"), Meta: map[string]string{"tier": "job", "owner": "me"}}
+	job := &api.Job{ID: new("shop/web"), Name: new("web shop"), Meta: map[string]string{"tier": "job", "owner": "me", "selfheal.heal": "{}"}}
 	return taskScope{
 		alloc: a, job: job, group: group, spec: spec, region: "eu",
 		dirs: allocDir("/d/x").of("web"), host: map[string]string{"PATH": "/bin", "HOME": "/root"},

@@ -84,9 +84,9 @@ func probeHost(ctx context.Context, _ FingerprintConfig, f *Facts) error {
 		f.Attributes["os.name"] = cmp.Or(platform, runtime.GOOS)
 		f.Attributes["os.version"] = version
 	}
-	f.Attributes["unique.cgroup.version"] = "v1"
+	f.Attributes["os.cgroups.version"] = "1"
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
-		f.Attributes["unique.cgroup.version"] = "v2"
+		f.Attributes["os.cgroups.version"] = "2"
 	}
 	return nil
 }

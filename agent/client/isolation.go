@@ -104,6 +104,7 @@ func forgetHandle(stateDir string) {
 // tasks under supervisors without an allocation are stopped and directories without
 // one removed. They are left by a journal that was lost.
 func (c *Client) adopt(ctx context.Context) {
+	defer close(c.adopted)
 	select {
 	case <-c.confirmed:
 	case <-ctx.Done():

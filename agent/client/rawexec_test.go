@@ -17,10 +17,14 @@ import (
 	"github.com/selfheal/selfheal/agent/nodeapi"
 )
 
-// TestMain lets this binary be the supervisor of the tasks that it starts.
+// TestMain lets this binary be the supervisor of the tasks that it starts, and an
+// agent that can be killed.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "supervise" {
 		os.Exit(driver.Supervise(os.Args[2:]))
+	}
+	if len(os.Args) == 4 && os.Args[1] == "agent" {
+		os.Exit(agentProcess(os.Args[2], os.Args[3]))
 	}
 	os.Exit(m.Run())
 }
@@ -30,6 +34,28 @@ type realNode struct {
 	t       *testing.T
 	dir     string
 	servers *fakeServers
+}
+
+func newRealNode(t *testing.T) *realNode {
+	m := &realNode{t: t, dir: t.TempDir(), servers: newFakeServers()}
+	t.Cleanup(m.sweep)
+	return m
+}
+
+// sweep kills what a test that failed has left: processes that were told to live in
+// its directory.
+func (m *realNode) sweep() {
+	procs, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, file := range procs {
+		env, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(env), "NOMAD_ALLOC_DIR="+m.dir+"/") {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+			m.t.Errorf("process %d is left", pid)
+			syscall.Kill(supervisorOf(m.t, pid), syscall.SIGKILL)
+		}
+	}
 }
 
 // agent runs one until the returned function ends it.
@@ -71,7 +97,12 @@ func (m *realNode) until(id, what string, ok func(nodeapi.AllocStatus) bool) nod
 		select {
 		case <-heard:
 		case <-deadline:
-			m.t.Fatalf("no report with %s; the last is %+v", what, status)
+			for name, task := range status.TaskStates {
+				for _, ev := range task.Events {
+					m.t.Logf("%s: %s: %s", name, ev.Type, ev.DisplayMessage)
+				}
+			}
+			m.t.Fatalf("no report of %s with %s; the last is %s", id, what, status.ClientStatus)
 		}
 	}
 }
@@ -104,7 +135,7 @@ func (m *realNode) pidOf(id string) int {
 }
 
 func TestRealProcesses(t *testing.T) {
-	m := &realNode{t: t, dir: t.TempDir(), servers: newFakeServers()}
+	m := newRealNode(t)
 	c, end := m.agent()
 	id := allocID(1)
 	job := testJob("service", rawTask("web", "echo $$ > ${NOMAD_TASK_DIR}/pid", "echo hello $GREETED from ${node.unique.id}", "exec sleep 3600"))
@@ -187,4 +218,93 @@ func (m *realNode) waitLog(c *Client, id string, lines int) {
 			return
 		}
 	}
+}
+
+// supervisorOf is the parent of a process.
+func supervisorOf(t *testing.T, pid int) int {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+	parent, err := strconv.Atoi(fields[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parent
+}
+
+func TestTasksKilledWithTheirAgent(t *testing.T) {
+	m := newRealNode(t)
+	c, end := m.agent()
+	kept, moved := allocID(1), allocID(2)
+	job := testJob("service", rawTask("web", "echo $$ > ${NOMAD_TASK_DIR}/pid", "echo up", "exec sleep 3600"))
+	m.servers.place(kept, job)
+	m.servers.place(moved, job)
+	for _, id := range []string{kept, moved} {
+		m.untilStatus(id, "running")
+		m.waitLog(c, id, 1)
+	}
+	supervisors := []int{supervisorOf(t, m.pidOf(kept)), supervisorOf(t, m.pidOf(moved))}
+	end()
+	for _, pid := range supervisors {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.servers.desire(moved, api.AllocDesiredStatusStop)
+	m.servers.set(func() { clear(m.servers.statuses) })
+	c, end = m.agent()
+	status := m.untilStatus(kept, "running")
+	if got := status.TaskStates["web"]; got.Restarts != 1 {
+		t.Errorf("restarts %d, want 1: %v", got.Restarts, eventTypes(got))
+	}
+	m.untilStatus(moved, "complete")
+	m.servers.forget(moved)
+	if err := c.Shutdown(t.Context(), StopTasks); err != nil {
+		t.Error(err)
+	}
+	end()
+	for _, dir := range []string{"alloc", "client/tasks"} {
+		if left, _ := os.ReadDir(filepath.Join(m.dir, dir)); len(left) > 0 {
+			t.Errorf("left in %s: %v", dir, left)
+		}
+	}
+}
+
+func TestLostJournalLeavesNoProcess(t *testing.T) {
+	m := newRealNode(t)
+	c, end := m.agent()
+	kept, dropped := allocID(1), allocID(2)
+	job := testJob("service", rawTask("web", "echo $$ > ${NOMAD_TASK_DIR}/pid", "echo up", "exec sleep 3600"))
+	m.servers.place(kept, job)
+	m.servers.place(dropped, job)
+	for _, id := range []string{kept, dropped} {
+		m.untilStatus(id, "running")
+		m.waitLog(c, id, 1)
+	}
+	keptPID, droppedPID := m.pidOf(kept), m.pidOf(dropped)
+	end()
+	if err := os.Remove(filepath.Join(m.dir, "client", "journal.db")); err != nil {
+		t.Fatal(err)
+	}
+	m.servers.forget(dropped)
+	m.servers.set(func() { clear(m.servers.statuses) })
+	c, end = m.agent()
+	m.untilStatus(kept, "running")
+	if got := m.pidOf(kept); got != keptPID {
+		t.Errorf("the kept task has PID %d, want %d", got, keptPID)
+	}
+	<-c.adopted
+	if err := syscall.Kill(droppedPID, 0); err == nil {
+		t.Error("a task that nobody knows runs on")
+	}
+	if _, err := os.Stat(filepath.Join(m.dir, "alloc", dropped)); err == nil {
+		t.Error("a directory that nobody knows is still there")
+	}
+	if err := c.Shutdown(t.Context(), StopTasks); err != nil {
+		t.Error(err)
+	}
+	end()
 }

@@ -27,9 +27,11 @@ type task struct {
 	running driver.Task    // nil until started or found again
 	saved   *driver.Handle // as journaled; outlives running until it is destroyed
 
-	held   bool // a start waits until servers confirmed the allocation
-	cancel context.CancelFunc
-	last   chan struct{} // closed when the latest driver operation is over
+	held       bool // a start waits until servers confirmed the allocation
+	recovering bool // its machine is of an earlier agent: the driver has not answered yet
+	wasWell    bool // it runs since before this agent, and had been found healthy
+	cancel     context.CancelFunc
+	last       chan struct{} // closed when the latest driver operation is over
 }
 
 // newTask prepares a task; it does nothing yet.
@@ -118,7 +120,7 @@ func (t *task) start() {
 		t.held = true
 		return
 	}
-	t.held = false
+	t.held, t.wasWell = false, false
 	ctx, cancel := context.WithCancel(t.a.ctx)
 	t.cancel = cancel
 	prior, drv, cfg := t.running, t.drv, t.config()
@@ -135,6 +137,9 @@ func (t *task) start() {
 func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg driver.TaskConfig, dir allocDir) (driver.Task, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if drv == nil {
+		return prior, errors.New("this agent does not have its driver any more")
 	}
 	if prior != nil {
 		err := prior.Restart(ctx, cfg)
@@ -155,12 +160,21 @@ func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg dr
 	if err := drv.ValidateConfig(cfg.Config); err != nil {
 		return nil, err
 	}
-	running, err := drv.Start(ctx, cfg)
-	if err != nil {
-		return nil, err
+	for attempt := 1; ; attempt++ {
+		running, err := drv.Start(ctx, cfg)
+		if errors.Is(err, driver.ErrRunning) && attempt < startAttempts {
+			// The start that an earlier agent had asked for went ahead just now: attach to it.
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return running, rememberHandle(cfg.StateDir, running.Handle())
 	}
-	return running, rememberHandle(cfg.StateDir, running.Handle())
 }
+
+// startAttempts bounds how often a start is repeated that met another one.
+const startAttempts = 5
 
 // started is the answer of a start.
 func (t *task) started(running driver.Task, err error) {
@@ -219,6 +233,10 @@ func (t *task) stop() {
 	if running == nil { // being recovered: the answer asks again
 		return
 	}
+	if _, err := driver.ParseSignal(signal); signal != "" && err != nil {
+		t.a.log.Warn("a task's kill_signal is unknown, its driver's own is sent", "task", name, "err", err)
+		signal = ""
+	}
 	t.a.wg.Add(1)
 	go func() {
 		defer t.a.wg.Done()
@@ -274,23 +292,17 @@ func (t *task) recover() {
 		t.apply(event{kind: evFail, err: fmt.Errorf("this agent has no driver %q any more", t.spec.Driver)})
 		return
 	}
+	t.recovering = true
 	drv, handle := t.drv, *t.saved
 	t.beside(func() func() {
 		running, err := recoverTask(t.a.ctx, drv, handle)
 		if t.a.ctx.Err() != nil {
 			return nil
 		}
-		if err != nil {
-			return func() { t.lost(err) }
-		}
-		select {
-		case exit, fresh := <-running.Wait():
-			if !fresh { // taken by an agent before this one
-				return func() { t.spent(running) }
-			}
-			return func() { t.found(running, &exit) }
-		default:
-			return func() { t.found(running, nil) }
+		return func() {
+			t.recovering = false
+			t.a.changed = true
+			t.recovered(running, err)
 		}
 	})
 }
@@ -306,6 +318,24 @@ func recoverTask(ctx context.Context, drv driver.Driver, handle driver.Handle) (
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+	}
+}
+
+// recovered is the driver's answer to recover.
+func (t *task) recovered(running driver.Task, err error) {
+	if err != nil {
+		t.lost(err)
+		return
+	}
+	select {
+	case exit, fresh := <-running.Wait():
+		if !fresh { // taken by an agent before this one
+			t.spent(running)
+			return
+		}
+		t.found(running, &exit)
+	default:
+		t.found(running, nil)
 	}
 }
 
@@ -347,14 +377,19 @@ func (t *task) spent(running driver.Task) {
 	t.apply(event{kind: evGone})
 }
 
+// scope is everything that the task's specification can refer to.
+func (t *task) scope() taskScope {
+	h := t.a.shared
+	return taskScope{
+		alloc: t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
+		dirs: t.a.dir.of(t.spec.Name), node: h.facts(), region: h.region, host: h.env,
+	}
+}
+
 // config is the task's specification as its driver wants it, with every ${...} replaced.
 func (t *task) config() driver.TaskConfig {
-	h := t.a.shared
-	dirs := t.a.dir.of(t.spec.Name)
-	scope := taskScope{
-		alloc: t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
-		dirs: dirs, node: h.facts(), region: h.region, host: h.env,
-	}
+	scope := t.scope()
+	dirs := scope.dirs
 	env, look := scope.build()
 	cpu, memory, memoryMax := scope.granted()
 	cfg := driver.TaskConfig{

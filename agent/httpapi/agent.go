@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"os"
 	"runtime"
@@ -20,16 +21,28 @@ func agentSelf(a *API, _ *request) (any, error) {
 	return a.cfg.AgentSelf(), nil
 }
 
-// agentMembers is GET /v1/agent/members: the servers that gossip knows.
+// agentMembers is GET /v1/agent/members: the servers that gossip knows, the one
+// that was asked first.
 func agentMembers(a *API, _ *request) (any, error) {
 	members := a.cfg.Cluster.Members()
 	if members == nil {
 		members = []*api.AgentMember{}
 	}
 	sort.Sort(api.AgentMembersNameSort(members))
+	self := a.cfg.Cluster.Local().Name
+	slices.SortStableFunc(members, func(x, y *api.AgentMember) int {
+		return cmp.Compare(bit(x.Name != self), bit(y.Name != self))
+	})
 	return &api.ServerMembers{
-		ServerName: a.cfg.Cluster.Local().Name, ServerRegion: a.cfg.Region, ServerDC: a.cfg.Datacenter, Members: members,
+		ServerName: self, ServerRegion: a.cfg.Region, ServerDC: a.cfg.Datacenter, Members: members,
 	}, nil
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // agentServers is GET /v1/agent/servers: the cluster ports of this region's servers.

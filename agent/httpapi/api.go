@@ -39,7 +39,10 @@ type Config struct {
 	Checks func(allocID string) (api.AllocCheckStatuses, error)
 
 	Cluster Cluster
+	Keyring Keyring
 	Peers   Peers
+	// Agents are the cluster ports of every living agent, clients too, by name.
+	Agents func() map[string]string
 	// Forward calls other agents' cluster ports; https and HTTP/2 by its transport.
 	Forward *http.Client
 	// ForwardScheme is the scheme of cluster ports; "" = https.
@@ -47,7 +50,9 @@ type Config struct {
 	// Self is this agent's name among Peers' addresses, so that it never calls itself.
 	Self string
 
-	Metrics    Metrics
+	Metrics Metrics
+	// Observe is told of every answered request; nil: nobody counts.
+	Observe    func(Observation)
 	Prometheus http.Handler
 	AgentSelf  func() *api.AgentSelf
 	Reload     func() error
@@ -93,6 +98,8 @@ type API struct {
 	peers  *router // the cluster port: the same and the node routes
 	conns  *connLimit
 	now    func() time.Time
+	// started is when the API was made.
+	started time.Time
 
 	// closing ends every blocking query and stream: see Close.
 	closing context.Context
@@ -125,7 +132,7 @@ func New(cfg Config) (*API, error) {
 	if cfg.ForwardScheme == "" {
 		cfg.ForwardScheme = "https"
 	}
-	a := &API{cfg: cfg, log: cfg.Logger.Named("http"), now: time.Now}
+	a := &API{cfg: cfg, log: cfg.Logger.Named("http"), now: time.Now, started: time.Now()}
 	a.closing, a.stop = context.WithCancel(context.Background())
 	a.people = newRouter(routes())
 	a.peers = newRouter(append(routes(), nodeRoutes()...))
@@ -158,7 +165,8 @@ func (a *API) ClusterHandler() http.Handler {
 }
 
 func (a *API) serve(rt *router) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
+	return http.HandlerFunc(func(hw http.ResponseWriter, hr *http.Request) {
+		w := &watched{ResponseWriter: hw}
 		ctx, cancel := context.WithCancel(hr.Context())
 		defer cancel()
 		defer context.AfterFunc(a.closing, cancel)()
@@ -177,7 +185,9 @@ func (a *API) serve(rt *router) http.Handler {
 		default:
 			out, err := a.dispatch(r)
 			a.respond(r, out, err)
-			a.log.Debug("request complete", "method", r.Method, "path", r.URL.Path, "duration", a.now().Sub(start))
+			took := a.now().Sub(start)
+			a.observe(r, w, out, took)
+			a.log.Debug("request complete", "method", r.Method, "path", r.URL.Path, "duration", took)
 		}
 	})
 }

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"strings"
+
 	"github.com/hashicorp/go-memdb"
 	"github.com/hashicorp/nomad/api"
 
@@ -8,7 +10,7 @@ import (
 )
 
 // jobScale is PUT /v1/job/:id/scale: a new count for one group. A request without a
-// count only tells the history, which this version does not keep.
+// count only notes an event: what an autoscaler wants to be known.
 func jobScale(a *API, r *request) (any, error) {
 	var body api.ScalingRequest
 	if err := a.decode(r, &body); err != nil {
@@ -34,25 +36,43 @@ func jobScale(a *API, r *request) (any, error) {
 		return nil, badRequest("task group %q specified for scaling does not exist in job", name)
 	case body.JobModifyIndex != 0 && body.JobModifyIndex != *job.JobModifyIndex:
 		return nil, &Error{409, "job was modified since: enforcing JobModifyIndex failed"}
-	case body.Count == nil:
-		r.index = a.cfg.State.Snapshot().LastIndex()
-		return &api.JobRegisterResponse{JobModifyIndex: *job.JobModifyIndex, QueryMeta: api.QueryMeta{LastIndex: r.index}}, nil
-	case value(job.Stop):
+	case body.Count != nil && value(job.Stop):
 		return nil, badRequest("cannot scale a stopped job: register it again")
 	}
-	if err := withinPolicy(group.Scaling, *body.Count); err != nil {
+	cmd := &state.ScaleJob{
+		Namespace: *job.Namespace, ID: *job.ID, Group: name, JobModifyIndex: *job.JobModifyIndex,
+		Message: body.Message, Error: body.Error, Meta: body.Meta, Token: r.query.Get("idempotency_token"),
+	}
+	var warnings []string
+	if body.Count != nil {
+		if err := withinPolicy(group.Scaling, *body.Count); err != nil {
+			return nil, err
+		}
+		if warnings, err = a.checkCount(job, name, int(*body.Count)); err != nil {
+			return nil, err
+		}
+		cmd.Count = new(int(*body.Count))
+	}
+	res, err := apply[*state.JobResult](a, r, cmd)
+	if err != nil {
 		return nil, err
 	}
+	return &api.JobRegisterResponse{
+		EvalID: res.EvalID, EvalCreateIndex: res.EvalCreateIndex, JobModifyIndex: res.JobModifyIndex,
+		Warnings: strings.Join(warnings, "\n"), QueryMeta: api.QueryMeta{LastIndex: r.index},
+	}, nil
+}
+
+// checkCount judges the job as it would be with that count.
+func (a *API) checkCount(job *api.Job, group string, count int) (warnings []string, err error) {
 	scaled := clone(job)
 	clearServerFields(scaled)
-	lookupGroup(scaled, name).Count = new(int(*body.Count))
+	lookupGroup(scaled, group).Count = &count
 	problems := a.check(scaled)
 	if err := problems.Err(); err != nil {
 		return nil, badRequest("%v", err)
 	}
-	return a.register(r, &state.RegisterJob{
-		Job: scaled, EnforceIndex: true, JobModifyIndex: *job.JobModifyIndex, Trigger: "job-scaling",
-	}, problems.Warnings)
+	return problems.Warnings, nil
 }
 
 // withinPolicy refuses a count outside the group's scaling policy, if it has one.
@@ -78,15 +98,20 @@ func jobScaleStatus(a *API, r *request) (any, error) {
 			JobCreateIndex: *job.CreateIndex, JobModifyIndex: *job.JobModifyIndex,
 			TaskGroups: map[string]api.TaskGroupScaleStatus{},
 		}
+		events, index := snap.ScalingEvents(ws, *job.Namespace, *job.ID)
 		for _, g := range job.TaskGroups {
-			resp.TaskGroups[*g.Name] = api.TaskGroupScaleStatus{Desired: value(g.Count), Events: []api.ScalingEvent{}}
+			status := api.TaskGroupScaleStatus{Desired: value(g.Count), Events: events[*g.Name]}
+			if status.Events == nil {
+				status.Events = []api.ScalingEvent{}
+			}
+			resp.TaskGroups[*g.Name] = status
 		}
 		for row := range snap.AllocsByJob(ws, *job.Namespace, *job.ID) {
 			if g, ok := resp.TaskGroups[row.Group]; ok && row.JobCreateIndex == *job.CreateIndex {
 				resp.TaskGroups[row.Group] = countAlloc(g, row)
 			}
 		}
-		return resp, max(*job.ModifyIndex, snap.JobAllocsIndex(ws, *job.Namespace, *job.ID)), nil
+		return resp, max(index, *job.ModifyIndex, snap.JobAllocsIndex(ws, *job.Namespace, *job.ID)), nil
 	})
 }
 

@@ -133,12 +133,24 @@ func (s *Snapshot) API(a *Alloc) *api.Allocation {
 	}
 	if n := s.Node(nil, a.NodeID); n != nil {
 		out.NodeName = n.Name
+		if out.NetworkStatus == nil {
+			out.NetworkStatus = hostNetwork(n)
+		}
 	}
 	if a.Transition != nil {
 		out.DesiredTransition = *a.Transition
 	}
 	out.Resources, out.TaskResources = legacyResources(a.Resources)
 	return out
+}
+
+// hostNetwork is the network of an allocation that has none of its own: its node's.
+func hostNetwork(n *Node) *api.AllocNetworkStatus {
+	if n.NodeResources == nil || len(n.NodeResources.Networks) == 0 {
+		return nil
+	}
+	network := n.NodeResources.Networks[0]
+	return &api.AllocNetworkStatus{InterfaceName: network.Device, Address: network.IP}
 }
 
 // legacyResources are AllocatedResources in the older form that tools still read.

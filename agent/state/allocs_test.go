@@ -118,7 +118,9 @@ func TestTransitionAllocs(t *testing.T) {
 
 func TestAPIJoins(t *testing.T) {
 	l := newLog(t)
-	l.must(&RegisterNode{Node: node(0)})
+	n0 := node(0)
+	n0.NodeResources.Networks = []*api.NetworkResource{{Device: "eth0", IP: "10.0.0.1"}}
+	l.must(&RegisterNode{Node: n0})
 	e := l.must(&RegisterJob{Job: job("web", 1)}).(*JobResult).EvalID
 	p := l.plan(e, "web", 1)
 	p.Placements[0].Ports = []api.PortMapping{{Label: "http", Value: 23456, HostIP: "10.0.0.1"}}
@@ -131,6 +133,9 @@ func TestAPIJoins(t *testing.T) {
 	}
 	if n := a.AllocatedResources.Shared.Networks[0]; n.IP != "10.0.0.1" || n.DynamicPorts[0].Value != 23456 {
 		t.Errorf("network %+v", n)
+	}
+	if n := a.NetworkStatus; n == nil || n.Address != "10.0.0.1" || n.InterfaceName != "eth0" {
+		t.Errorf("network status %+v: it should be the node's", n)
 	}
 	if a.Metrics.NodesEvaluated != 1 {
 		t.Errorf("metrics %+v", a.Metrics)

@@ -14,6 +14,7 @@ const (
 	triggerNodeDrain     = "node-drain"
 	triggerAllocFailure  = "alloc-failure"
 	triggerAllocStop     = "alloc-stop"
+	triggerScaling       = "job-scaling"
 	triggerReconnect     = "reconnect"
 	triggerDeployment    = "deployment-watcher"
 )

@@ -98,11 +98,11 @@ var commands = [...]handler{
 	TypeUpdateDeployment:   on(applyUpdateDeployment),
 	TypeReap:               on(applyReap),
 	TypeSetSchedulerConfig: on(applySetSchedulerConfig),
-	TypeUpsertServices:     on(applyUpsertServices),
 	TypeDeleteServices:     on(applyDeleteServices),
 	TypeUpsertNamespace:    on(applyUpsertNamespace),
 	TypeDeleteNamespace:    on(applyDeleteNamespace),
 	TypeUpsertNodePool:     on(applyUpsertNodePool),
 	TypeDeleteNodePool:     on(applyDeleteNodePool),
 	TypeSetClusterMeta:     on(applySetClusterMeta),
+	TypeScaleJob:           on(applyScaleJob),
 }

@@ -235,6 +235,7 @@ func (t *tx) purgeJob(j *api.Job) {
 	for _, v := range t.JobVersions(nil, ns, id) {
 		t.dropVersion(v)
 	}
+	t.dropScalings(ns, id)
 	if s := t.JobSummary(nil, ns, id); s != nil {
 		drop(t, TableSummaries, s)
 	}

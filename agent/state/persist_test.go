@@ -32,6 +32,7 @@ func commandsOf(t *rapid.T, l *log) Command {
 		func() Command { return &RegisterJob{Job: typedJob(name, kind, n)} },
 		func() Command { return &DeregisterJob{Namespace: "default", ID: name, Purge: n == 0} },
 		func() Command { return &EvaluateJob{Namespace: "default", ID: name, ForceReschedule: n == 0} },
+		func() Command { return &ScaleJob{Namespace: "default", ID: name, Group: "web", Message: status} },
 		func() Command { return &RegisterNode{Node: node(n)} },
 		func() Command { r := node(n); r.BootID = status; return &RegisterNode{Node: r} },
 		func() Command {

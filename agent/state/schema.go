@@ -18,7 +18,7 @@ const (
 	TableAllocs      = "allocs"          // *Alloc
 	TableEvals       = "evals"           // *api.Evaluation
 	TableDeployments = "deployments"     // *api.Deployment
-	TableServices    = "services"        // *api.ServiceRegistration
+	TableServices    = "services"        // *Service
 	TableNamespaces  = "namespaces"      // *api.Namespace
 	TableNodePools   = "node_pools"      // *api.NodePool
 	TableScheduler   = "scheduler"       // *api.SchedulerConfiguration
@@ -26,10 +26,11 @@ const (
 	// TableRestore is the table of the one Change that a Restore sends.
 	TableRestore = "restore"
 
-	tableTokens = "tokens"     // *token: what repeated requests are answered with
-	tableIndex  = "index"      // *indexRow: the last index that touched a table
-	tableMarks  = "marks"      // *indexRow: the last index that touched the allocations of a job or node
-	tableAllocR = "alloc_root" // *allocTrees, one row
+	tableTokens   = "tokens"     // *token: what repeated requests are answered with
+	tableScalings = "scalings"   // *jobScalings: what autoscalers did and said
+	tableIndex    = "index"      // *indexRow: the last index that touched a table
+	tableMarks    = "marks"      // *indexRow: the last index that touched the allocations of a job or node
+	tableAllocR   = "alloc_root" // *allocTrees, one row
 )
 
 // Names of secondary indexes.
@@ -140,10 +141,10 @@ var tables = []table{
 		some(byJob, func(d *api.Deployment) []byte { return joinKey(d.Namespace, d.JobID) }),
 	}},
 	{TableServices, []index{
-		identity(func(s *api.ServiceRegistration) []byte { return joinKey(s.ID) }),
-		some(byName, func(s *api.ServiceRegistration) []byte { return joinKey(s.Namespace, s.ServiceName) }),
-		some(byAlloc, func(s *api.ServiceRegistration) []byte { return joinKey(s.AllocID) }),
-		some(byJob, func(s *api.ServiceRegistration) []byte { return joinKey(s.Namespace, s.JobID) }),
+		identity(func(s *Service) []byte { return joinKey(s.ID) }),
+		some(byName, func(s *Service) []byte { return joinKey(s.Namespace, s.ServiceName) }),
+		some(byAlloc, func(s *Service) []byte { return joinKey(s.AllocID) }),
+		some(byJob, func(s *Service) []byte { return joinKey(s.Namespace, s.JobID) }),
 	}},
 	{TableNamespaces, []index{identity(func(n *api.Namespace) []byte { return joinKey(n.Name) })}},
 	{TableNodePools, []index{identity(func(p *api.NodePool) []byte { return joinKey(p.Name) })}},
@@ -153,6 +154,7 @@ var tables = []table{
 		identity(func(t *token) []byte { return joinKey(t.Token) }),
 		some(byAge, func(t *token) []byte { return binary.BigEndian.AppendUint64(nil, uint64(t.At)) }),
 	}},
+	{tableScalings, []index{identity(func(s *jobScalings) []byte { return joinKey(s.Namespace, s.JobID) })}},
 	{tableIndex, []index{identity(func(r *indexRow) []byte { return joinKey(r.Name) })}},
 	{tableMarks, []index{identity(func(r *indexRow) []byte { return joinKey(r.Name) })}},
 	{tableAllocR, []index{identity(func(*allocTrees) []byte { return joinKey("") })}},

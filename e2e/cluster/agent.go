@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build linux
 
 package cluster
 
@@ -34,7 +34,7 @@ type Agent struct {
 	exited          chan struct{}
 	client          *api.Client
 	nodeID          string
-	cut             bool
+	cut, dev        bool
 }
 
 func (a *Agent) writeConfig(servers int) {
@@ -47,7 +47,11 @@ func (a *Agent) writeConfig(servers int) {
 		}
 		join = append(join, fmt.Sprintf("%q", net.JoinHostPort(s.IP, strconv.Itoa(port))))
 	}
-	role := fmt.Sprintf("client {\n  enabled = true\n  server_join { retry_join = [%s] }\n}\n", strings.Join(join, ", "))
+	nic := "lo"
+	if a.host != nil {
+		nic = "eth0"
+	}
+	role := fmt.Sprintf("client {\n  enabled = true\n  network_interface = %q\n  server_join { retry_join = [%s] }\n}\n", nic, strings.Join(join, ", "))
 	if a.Server {
 		role = fmt.Sprintf("server {\n  enabled = true\n  bootstrap_expect = %d\n  server_join { retry_join = [%s] }\n}\n", servers, strings.Join(join, ", "))
 	}
@@ -60,10 +64,21 @@ ports {
   rpc  = %d
   serf = %d
 }
+advertise {
+  http = %q
+  rpc  = %q
+  serf = %q
+}
 plugin "raw_exec" {
   config { enabled = true }
 }
-%s%s`, a.Name, filepath.Join(a.Dir, "data"), a.IP, a.http, a.rpc, a.serf, role, a.c.extra)
+%s%s`, a.Name, filepath.Join(a.Dir, "data"), a.IP, a.http, a.rpc, a.serf, a.IP, a.IP, a.IP, role, a.c.extra)
+	a.writeFile(text)
+}
+
+// writeFile writes the agent's configuration file, and its directory.
+func (a *Agent) writeFile(text string) {
+	a.c.T.Helper()
 	if err := os.MkdirAll(a.Dir, 0o755); err != nil {
 		a.c.T.Fatal(err)
 	}
@@ -84,12 +99,18 @@ func (a *Agent) Start() {
 	}
 	defer log.Close()
 	name, args := a.c.binary, []string{"agent", "-config", a.configPath()}
+	if a.dev {
+		args = append(args, "-dev")
+	}
 	if a.host != nil {
 		name, args = "ip", append([]string{"netns", "exec", a.host.ns, a.c.binary}, args...)
 	}
 	a.cmd = exec.Command(name, args...)
 	a.cmd.Stdout, a.cmd.Stderr = log, log
 	a.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if a.dev { // what it keeps in temporary directories is found as its own
+		a.cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Join(a.Dir, "data"))
+	}
 	if err := a.cmd.Start(); err != nil {
 		a.c.T.Fatal(err)
 	}

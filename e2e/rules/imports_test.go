@@ -33,8 +33,9 @@ var rooms = map[string][]string{
 	"agent/consensus": {},
 	"agent/leader":    {"agent/state", "scheduler"},
 	"agent/nodeapi":   {},
-	"agent/client":    {"agent/nodeapi", "agent/driver"},
+	"agent/client":    {"agent/nodeapi", "agent/driver", "agent/check"},
 	"agent/driver":    {},
+	"agent/check":     {},
 	"agent/httpapi":   {"agent/state", "agent/nodeapi", "jobspec", "agent/httpapi/diff"},
 
 	"agent/httpapi/diff": {},
