@@ -217,7 +217,7 @@ func (a *API) forward(r *request, addr string, ctx context.Context) (any, error)
 	}
 	var body io.Reader = r.Body
 	if r.Method != http.MethodGet && !r.row.streams {
-		held, err := r.body(a.cfg.Limits.MaxBody)
+		held, err := r.body(a.cfg.Limits)
 		if err != nil {
 			return nil, err
 		}
