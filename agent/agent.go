@@ -75,6 +75,7 @@ func New(cfg *config.Config, opts Options) (*Agent, error) {
 		name  string
 		start func() error
 	}{
+		{"listening", a.tryListen},
 		{"data directory", a.startIdentity},
 		{"telemetry", a.startTelemetry},
 		{"cluster port", a.startPort},
@@ -96,6 +97,26 @@ func New(cfg *config.Config, opts Options) (*Agent, error) {
 	}
 	a.log.Info("agent is up", "node", a.id.ID, "name", cfg.Name, "http", a.httpAddr, "server", cfg.Server.Enabled, "client", cfg.Client.Enabled)
 	return a, nil
+}
+
+// tryListen finds out before the first start whether the addresses are to be had, so
+// that an agent which cannot run leaves no data directory behind. Where there is one
+// already, its lock has the better explanation: the agent that has the addresses.
+func (a *Agent) tryListen() error {
+	if _, err := os.Stat(a.dataDir()); err == nil {
+		return nil
+	}
+	for _, at := range []struct {
+		what, host string
+		port       int
+	}{{"rpc", a.cfg.Addresses.RPC, a.cfg.Ports.RPC}, {"http", a.cfg.Addresses.HTTP, a.cfg.Ports.HTTP}, {"serf", a.cfg.Addresses.Serf, a.cfg.Ports.Serf}} {
+		ln, err := a.listen(at.what, at.host, at.port)
+		if err != nil {
+			return err
+		}
+		ln.Close()
+	}
+	return nil
 }
 
 // startIdentity takes the data directory.
