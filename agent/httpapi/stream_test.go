@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/nodeapi"
 	"github.com/selfheal/selfheal/agent/state"
 )
 
@@ -140,19 +141,28 @@ func TestServices(t *testing.T) {
 	ag.addNode(nodeID)
 	alloc := ag.place(ag.register(webJob("web")).EvalID, "web", 1, nodeID)[0]
 	reg := func(id, name string, tags ...string) *api.ServiceRegistration {
-		return &api.ServiceRegistration{ID: id, ServiceName: name, Namespace: "default", NodeID: nodeID,
-			JobID: "web", AllocID: alloc, Tags: tags, Address: "10.0.0.9", Port: 80}
+		return &api.ServiceRegistration{ID: id, ServiceName: name, Tags: tags, Address: "10.0.0.9", Port: 80}
 	}
-	ag.apply(&state.UpsertServices{Services: []*api.ServiceRegistration{
+	status := nodeapi.AllocStatus{ID: alloc, ClientStatus: "running", Failing: []string{"1"}, Services: []*api.ServiceRegistration{
 		reg("1", "web", "b", "a"), reg("2", "web", "a"), reg("3", "db"),
-	}})
+	}}
+	if code, text := ag.asNode(nodeapi.PathStatus, nodeHeader(nodeID, nodeKey), &nodeapi.StatusRequest{NodeID: nodeID, Allocs: []nodeapi.AllocStatus{status}}); code != 200 {
+		t.Fatalf("status: %d %s", code, text)
+	}
 	c := ag.client()
 	list, _, err := c.Services().List(nil)
 	if err != nil || len(list) != 1 || len(list[0].Services) != 2 || strings.Join(list[0].Services[1].Tags, ",") != "a,b" {
 		t.Errorf("list %s %v", asJSON(t, list), err)
 	}
-	if got, _, err := c.Services().Get("web", nil); err != nil || len(got) != 2 {
-		t.Errorf("get %v %v", got, err)
+	if got, _, err := c.Services().Get("web", nil); err != nil || len(got) != 2 || got[0].ID != "2" || got[1].ID != "1" {
+		t.Errorf("get %s %v: the one that is well comes first", asJSON(t, got), err)
+	}
+	page, qm, err := c.Services().Get("web", &api.QueryOptions{PerPage: 1})
+	if err != nil || len(page) != 1 || page[0].ID != "2" {
+		t.Fatalf("first page %s %v", asJSON(t, page), err)
+	}
+	if page, _, err = c.Services().Get("web", &api.QueryOptions{PerPage: 1, NextToken: qm.NextToken}); err != nil || len(page) != 1 || page[0].ID != "1" {
+		t.Errorf("second page %s %v", asJSON(t, page), err)
 	}
 	one, _, err := c.Services().Get("web", &api.QueryOptions{Params: map[string]string{"choose": "1|me"}})
 	two, _, _ := c.Services().Get("web", &api.QueryOptions{Params: map[string]string{"choose": "1|me"}})

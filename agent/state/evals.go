@@ -17,6 +17,7 @@ const (
 	triggerScaling       = "job-scaling"
 	triggerReconnect     = "reconnect"
 	triggerDeployment    = "deployment-watcher"
+	triggerPeriodic      = "periodic-job"
 )
 
 // newEval makes a pending evaluation of a job. Its ID follows from the log index,

@@ -35,11 +35,15 @@ func applyRegisterNode(t *tx, c *RegisterNode) any {
 	t.putNode(old, &n)
 	if old != nil && old.BootID != "" && old.BootID != n.BootID {
 		t.markRebooted(n.ID)
+		t.dropServicesOn(n.ID)
 	}
 	returned := old == nil || old.Status != api.NodeStatusReady
 	if returned || moreRoom(old, &n) {
 		result.EvalIDs = t.evalsForNode(&n, triggerNodeUpdate, returned, true)
 		t.addRoom(&n)
+	}
+	if returned && old != nil {
+		t.askServicesOf(n.ID)
 	}
 	return result
 }
@@ -208,6 +212,11 @@ func applyNodeStatus(t *tx, c *NodeStatus) any {
 			ready := n.Status == api.NodeStatusReady
 			result.EvalIDs = append(result.EvalIDs, t.evalsForNode(&n, triggerNodeUpdate, true, ready)...)
 			t.addRoom(&n)
+			if ready {
+				t.askServicesOf(n.ID)
+			} else {
+				t.dropServicesOn(n.ID)
+			}
 		}
 	}
 	if !known && len(c.Updates) > 0 {

@@ -138,6 +138,9 @@ func (t *tx) putAlloc(before, after *Alloc, orders bool) {
 	if before != nil && !before.ClientTerminal() && (after.ClientTerminal() || after.ServerTerminal() && !before.ServerTerminal()) {
 		t.freeOn(after.NodeID)
 	}
+	if before != nil && before.Client != after.Client && !mayServe(after) {
+		t.dropServices(after.ID)
+	}
 }
 
 // dropAlloc forgets an allocation.
@@ -147,6 +150,7 @@ func (t *tx) dropAlloc(a *Alloc) {
 	t.markAlloc(a, true)
 	t.changes = append(t.changes, change(t.index, TableAllocs, a, nil))
 	t.count(a, nil)
+	t.dropServices(a.ID)
 	if !a.ClientTerminal() {
 		t.freeOn(a.NodeID)
 	}
