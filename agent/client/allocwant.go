@@ -22,7 +22,7 @@ func (a *alloc) update(want *nodeapi.Alloc, job *api.Job) {
 		a.follow()
 	}
 	a.confirm()
-	if want.ClientStatus != a.status {
+	if want.ClientStatus != a.status || len(a.offers) > 0 { // they may have taken its registrations away
 		a.changed = true
 	}
 }

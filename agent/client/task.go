@@ -29,6 +29,7 @@ type task struct {
 
 	held       bool // a start waits until servers confirmed the allocation
 	recovering bool // its machine is of an earlier agent: the driver has not answered yet
+	wasWell    bool // it runs since before this agent, and had been found healthy
 	cancel     context.CancelFunc
 	last       chan struct{} // closed when the latest driver operation is over
 }
@@ -119,12 +120,12 @@ func (t *task) start() {
 		t.held = true
 		return
 	}
-	t.held = false
+	t.held, t.wasWell = false, false
 	ctx, cancel := context.WithCancel(t.a.ctx)
 	t.cancel = cancel
-	prior, drv, cfg := t.running, t.drv, t.config()
+	prior, drv, cfg, payload := t.running, t.drv, t.config(), t.payload()
 	t.beside(func() func() {
-		running, err := startTask(ctx, drv, prior, cfg, t.a.dir)
+		running, err := startTask(ctx, drv, prior, cfg, t.a.dir, payload)
 		return func() {
 			cancel()
 			t.started(running, err)
@@ -133,7 +134,7 @@ func (t *task) start() {
 }
 
 // startTask is the blocking part of start.
-func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg driver.TaskConfig, dir allocDir) (driver.Task, error) {
+func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg driver.TaskConfig, dir allocDir, payload payload) (driver.Task, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -151,6 +152,9 @@ func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg dr
 		}
 	}
 	if _, err := dir.build(cfg.Name, cfg.User); err != nil {
+		return nil, err
+	}
+	if err := payload.write(cfg.LocalDir); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(cfg.StateDir), 0o700); err != nil {
@@ -376,14 +380,19 @@ func (t *task) spent(running driver.Task) {
 	t.apply(event{kind: evGone})
 }
 
+// scope is everything that the task's specification can refer to.
+func (t *task) scope() taskScope {
+	h := t.a.shared
+	return taskScope{
+		alloc: t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
+		dirs: t.a.dir.of(t.spec.Name), node: h.facts(), region: h.region, host: h.env,
+	}
+}
+
 // config is the task's specification as its driver wants it, with every ${...} replaced.
 func (t *task) config() driver.TaskConfig {
-	h := t.a.shared
-	dirs := t.a.dir.of(t.spec.Name)
-	scope := taskScope{
-		alloc: t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
-		dirs: dirs, node: h.facts(), region: h.region, host: h.env,
-	}
+	scope := t.scope()
+	dirs := scope.dirs
 	env, look := scope.build()
 	cpu, memory, memoryMax := scope.granted()
 	cfg := driver.TaskConfig{

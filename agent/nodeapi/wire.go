@@ -34,7 +34,15 @@ type RegisterRequest struct {
 	SecretID string
 	BootID   string
 	RPCAddr  string // host:port of the node's own cluster port
+	// Lease says that the node is not in gossip: it is alive for this long after each of
+	// its calls, to any server, and down when that is over. A poll is held for a third of
+	// it at most. 0: gossip tells whether the node lives.
+	Lease time.Duration `json:",omitempty"`
 }
+
+// MinLease is the shortest lease that servers grant: they look at leases once a second,
+// and tell each other of them as often.
+const MinLease = 5 * time.Second
 
 // RegisterResponse answers RegisterRequest.
 type RegisterResponse struct {
@@ -99,6 +107,13 @@ type AllocStatus struct {
 	Healthy           *bool                     `json:",omitempty"`
 	HealthyAt         time.Time                 `json:",omitzero"`
 	NetworkStatus     *api.AllocNetworkStatus   `json:",omitempty"`
+	// Services are all that the allocation offers now, with ID, name, tags, address and
+	// port: what is not named any more is deregistered. They travel with the status, so
+	// that a task which runs is registered by the same commit, and one that is about to
+	// be stopped is deregistered by the one that says so.
+	Services []*api.ServiceRegistration `json:",omitempty"`
+	// Failing are the IDs of those Services whose checks do not all pass.
+	Failing []string `json:",omitempty"`
 }
 
 // StatusResponse answers StatusRequest.

@@ -27,7 +27,6 @@ const (
 	TypeUpdateDeployment
 	TypeReap
 	TypeSetSchedulerConfig
-	TypeUpsertServices
 	TypeDeleteServices
 	TypeUpsertNamespace
 	TypeDeleteNamespace
@@ -35,6 +34,7 @@ const (
 	TypeDeleteNodePool
 	TypeSetClusterMeta
 	TypeScaleJob
+	TypeLaunchJobs
 )
 
 // Command is one entry of the log. Every command is applied as one transaction:
@@ -83,8 +83,41 @@ type MarkJobStable struct {
 	Stable        bool
 }
 
+// LaunchJobs makes children of periodic and parameterized jobs, and an evaluation
+// of each: the child is its parent's present version without the template's block.
+// One launch that is refused does not keep the others from being made.
+// Result: []LaunchResult, in order.
+type LaunchJobs struct{ Launches []Launch }
+
+// Launch is one child to make.
+type Launch struct {
+	Namespace, ID string // the parent
+	// Child is the new job's ID, the parent's with a suffix. A scheduled launch whose
+	// child exists already makes no second one; any other takes the next free suffix.
+	Child string
+	// Due is the time in the schedule that a scheduled launch is for. It is made once,
+	// and not while prohibit_overlap forbids it; either way the schedule goes on from
+	// the time of the entry. Zero: a user asked for this launch.
+	Due      time.Time         `json:",omitzero"`
+	Meta     map[string]string `json:",omitempty"` // added to the parent's
+	Payload  []byte            `json:",omitempty"`
+	Priority int               `json:",omitempty"` // 0: the parent's
+	// Token makes a repeated dispatch give the first one's child, for as long as the
+	// child is known.
+	Token string `json:",omitempty"`
+}
+
+// LaunchResult answers one Launch.
+type LaunchResult struct {
+	JobResult        // EvalID is "" where no child was made
+	Skipped   string // why a scheduled launch made no child, "" if it did
+	Err       error  // why the launch was refused
+}
+
 // JobResult answers the commands that create an evaluation of a job.
 type JobResult struct {
+	// Child is the job that LaunchJobs made, "" otherwise.
+	Child           string `json:",omitempty"`
 	EvalID          string
 	EvalCreateIndex uint64
 	JobModifyIndex  uint64
@@ -150,6 +183,11 @@ type AllocUpdate struct {
 	Healthy       *bool                   `json:",omitempty"`
 	HealthyAt     time.Time               `json:",omitzero"`
 	NetworkStatus *api.AllocNetworkStatus `json:",omitempty"`
+	// Services are all that the allocation offers now. What it was to offer and is not
+	// named any more is deregistered. Only ID, name, tags, address and port are read.
+	Services []*api.ServiceRegistration `json:",omitempty"`
+	// Failing are the IDs of those whose checks do not all pass.
+	Failing []string `json:",omitempty"`
 }
 
 // TransitionAllocs sets desired transitions (drain, stop, reschedule) and
@@ -285,11 +323,9 @@ type SetSchedulerConfig struct {
 	Index  uint64
 }
 
-// UpsertServices and DeleteServices change the built-in service catalogue.
-type UpsertServices struct{ Services []*api.ServiceRegistration }
-
-// DeleteServices removes registrations by ID, or all those of an allocation.
-type DeleteServices struct{ IDs, AllocIDs []string }
+// DeleteServices removes registrations from the built-in service catalogue by hand.
+// Nodes register theirs with UpdateAllocs.
+type DeleteServices struct{ IDs []string }
 
 // UpsertNamespace creates or changes a namespace.
 type UpsertNamespace struct{ Namespace *api.Namespace }
@@ -322,10 +358,10 @@ func (*UpsertEvals) Type() Type        { return TypeUpsertEvals }
 func (*UpdateDeployment) Type() Type   { return TypeUpdateDeployment }
 func (*Reap) Type() Type               { return TypeReap }
 func (*SetSchedulerConfig) Type() Type { return TypeSetSchedulerConfig }
-func (*UpsertServices) Type() Type     { return TypeUpsertServices }
 func (*DeleteServices) Type() Type     { return TypeDeleteServices }
 func (*UpsertNamespace) Type() Type    { return TypeUpsertNamespace }
 func (*DeleteNamespace) Type() Type    { return TypeDeleteNamespace }
 func (*UpsertNodePool) Type() Type     { return TypeUpsertNodePool }
 func (*DeleteNodePool) Type() Type     { return TypeDeleteNodePool }
 func (*SetClusterMeta) Type() Type     { return TypeSetClusterMeta }
+func (*LaunchJobs) Type() Type         { return TypeLaunchJobs }

@@ -18,7 +18,7 @@ const (
 	TableAllocs      = "allocs"          // *Alloc
 	TableEvals       = "evals"           // *api.Evaluation
 	TableDeployments = "deployments"     // *api.Deployment
-	TableServices    = "services"        // *api.ServiceRegistration
+	TableServices    = "services"        // *Service
 	TableNamespaces  = "namespaces"      // *api.Namespace
 	TableNodePools   = "node_pools"      // *api.NodePool
 	TableScheduler   = "scheduler"       // *api.SchedulerConfiguration
@@ -28,6 +28,7 @@ const (
 
 	tableTokens   = "tokens"     // *token: what repeated requests are answered with
 	tableScalings = "scalings"   // *jobScalings: what autoscalers did and said
+	tableLaunch   = "launches"   // *launched: when a periodic job was last launched by its schedule
 	tableIndex    = "index"      // *indexRow: the last index that touched a table
 	tableMarks    = "marks"      // *indexRow: the last index that touched the allocations of a job or node
 	tableAllocR   = "alloc_root" // *allocTrees, one row
@@ -141,10 +142,10 @@ var tables = []table{
 		some(byJob, func(d *api.Deployment) []byte { return joinKey(d.Namespace, d.JobID) }),
 	}},
 	{TableServices, []index{
-		identity(func(s *api.ServiceRegistration) []byte { return joinKey(s.ID) }),
-		some(byName, func(s *api.ServiceRegistration) []byte { return joinKey(s.Namespace, s.ServiceName) }),
-		some(byAlloc, func(s *api.ServiceRegistration) []byte { return joinKey(s.AllocID) }),
-		some(byJob, func(s *api.ServiceRegistration) []byte { return joinKey(s.Namespace, s.JobID) }),
+		identity(func(s *Service) []byte { return joinKey(s.ID) }),
+		some(byName, func(s *Service) []byte { return joinKey(s.Namespace, s.ServiceName) }),
+		some(byAlloc, func(s *Service) []byte { return joinKey(s.AllocID) }),
+		some(byJob, func(s *Service) []byte { return joinKey(s.Namespace, s.JobID) }),
 	}},
 	{TableNamespaces, []index{identity(func(n *api.Namespace) []byte { return joinKey(n.Name) })}},
 	{TableNodePools, []index{identity(func(p *api.NodePool) []byte { return joinKey(p.Name) })}},
@@ -155,6 +156,7 @@ var tables = []table{
 		some(byAge, func(t *token) []byte { return binary.BigEndian.AppendUint64(nil, uint64(t.At)) }),
 	}},
 	{tableScalings, []index{identity(func(s *jobScalings) []byte { return joinKey(s.Namespace, s.JobID) })}},
+	{tableLaunch, []index{identity(func(l *launched) []byte { return joinKey(l.Namespace, l.JobID) })}},
 	{tableIndex, []index{identity(func(r *indexRow) []byte { return joinKey(r.Name) })}},
 	{tableMarks, []index{identity(func(r *indexRow) []byte { return joinKey(r.Name) })}},
 	{tableAllocR, []index{identity(func(*allocTrees) []byte { return joinKey("") })}},
@@ -235,6 +237,12 @@ type token struct {
 	Token  string
 	At     int64 // ns, of the first request
 	Result JobResult
+}
+
+// launched remembers until when a periodic job's schedule has been served.
+type launched struct {
+	Namespace, JobID string
+	At               int64 // ns
 }
 
 // ClusterMeta is decided once, by the first leader.
