@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -69,6 +68,7 @@ func (a *Agent) startAPI() error {
 	a.api = api
 	cluster := http.NewServeMux()
 	cluster.HandleFunc("GET "+pathWitness, a.serveWitness)
+	cluster.HandleFunc("PUT "+pathLeases, a.serveLeases)
 	cluster.Handle("/", api.ClusterHandler())
 	ln := a.httpListener
 	if a.cfg.TLS.HTTP {
@@ -124,7 +124,7 @@ func httpTLS(c config.TLS) (*tls.Config, error) {
 func (a *Agent) apiConfig() httpapi.Config {
 	out := httpapi.Config{
 		Logger: a.opts.Logger, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter, NodeName: a.cfg.Name, Version: a.opts.Version,
-		Cluster: roster{a}, Peers: peers{a}, Forward: a.port.Client(), Self: a.rpcAddr,
+		Cluster: roster{a}, Keyring: ring{a}, Peers: peers{a}, Agents: peers{a}.agents, Forward: a.port.Client(), Self: a.rpcAddr,
 		Metrics: shown{a.metrics}, Observe: shown{a.metrics}.observe, Prometheus: a.metrics.PrometheusHandler(),
 		AgentSelf: a.self, Reload: a.reload, JWKS: a.jwks(),
 		Peer: func(r *http.Request) (string, error) {
@@ -137,6 +137,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 	}
 	if s := a.server; s != nil {
 		out.State, out.Raft, out.Operator = s.state, log{s}, operator{a}
+		out.Leases = s.leases
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {
@@ -267,19 +268,6 @@ type local struct{ *client.Client }
 func (l local) HasAlloc(id string) bool {
 	_, err := l.TaskStates(id)
 	return err == nil
-}
-
-// backups saves and restores the whole state.
-type backups struct{ raft *consensus.Consensus }
-
-func (b backups) Save(_ context.Context, w io.Writer) error {
-	_, err := b.raft.Save(w)
-	return err
-}
-
-func (b backups) Restore(_ context.Context, r io.Reader) error {
-	_, err := b.raft.RestoreFrom(r)
-	return err
 }
 
 // janitor forgets on request.

@@ -210,6 +210,9 @@ func TestVersionsRevertScale(t *testing.T) {
 	if _, _, err := jobs.Submission("web", 9, nil); err == nil || !strings.Contains(err.Error(), "job source not found") {
 		t.Errorf("unknown submission: %v", err)
 	}
+	if code, body, _ := ag.call("GET", "/v1/job/web/submission", ""); code != 200 || !strings.Contains(body, `"Source"`) {
+		t.Errorf("submission of the present version: %d %s", code, body)
+	}
 	if _, _, err := jobs.Stable("web", 2, true, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ const contract = `
 GET /v1/jobs yes
 PUT /v1/jobs yes
 PUT /v1/jobs/parse yes
-GET /v1/jobs/statuses later
-POST /v1/jobs/statuses later
+GET /v1/jobs/statuses yes
+POST /v1/jobs/statuses yes
 PUT /v1/validate/job yes
 GET /v1/job/x yes
 PUT /v1/job/x yes
@@ -33,7 +33,7 @@ PUT /v1/job/x/scale yes
 GET /v1/job/x/services yes
 GET /v1/job/x/submission yes
 PUT /v1/job/x/periodic/force yes
-PUT /v1/job/x/dispatch later
+PUT /v1/job/x/dispatch yes
 PUT /v1/job/x/dispatch/payload later
 PUT /v1/job/x/versions/t/tag later
 DELETE /v1/job/x/versions/t/tag later
@@ -105,10 +105,10 @@ GET /v1/agent/host yes
 GET /v1/agent/schedulers yes
 GET /v1/agent/schedulers/config yes
 PUT /v1/agent/schedulers/config yes
-GET /v1/agent/keyring/list later
-PUT /v1/agent/keyring/install later
-PUT /v1/agent/keyring/use later
-PUT /v1/agent/keyring/remove later
+GET /v1/agent/keyring/list yes
+PUT /v1/agent/keyring/install yes
+PUT /v1/agent/keyring/use yes
+PUT /v1/agent/keyring/remove yes
 PUT /v1/agent/reload yes
 GET /v1/agent/pprof/heap yes
 GET /v1/status/leader yes
@@ -318,7 +318,8 @@ func TestMethodAndPathErrors(t *testing.T) {
 		{"GET", "/v1/client/fs/logs/x", 404, `Unknown allocation "x"`},
 		{"GET", "/v1/event/stream?topic=Evaluation:::*", 400, `Invalid key value pair for topic: "Evaluation:::*" is not of the form Topic or Topic:key`},
 		{"GET", "/v1/service/x?choose=2", 400, `Invalid value for "choose": "2" is not of the form N|key`},
-		{"GET", "/v1/job/x/submission", 400, `Invalid value for "version": "" is not a version number`},
+		{"GET", "/v1/event/stream?topic=Jobs", 400, `Invalid topic "Jobs": use one of ` + strings.Join(topicsKnown, ", ")},
+		{"GET", "/v1/job/x/submission?version=new", 400, `Invalid value for "version": "new" is not a version number`},
 		{"PUT", "/v1/search", 400, "Request body is empty"},
 	} {
 		code, text, _ := ag.call(c.method, c.path, "")

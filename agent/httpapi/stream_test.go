@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -54,6 +55,38 @@ func TestEventStream(t *testing.T) {
 	if ev, ok := <-jobs; ok && ev.Err == nil {
 		t.Errorf("after Close: %+v", ev)
 	}
+}
+
+func TestEventsNameTheirNamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, raft := inBubble(t)
+		for _, c := range []state.Command{
+			&state.RegisterNode{Node: &state.Node{SecretID: nodeKey, Node: api.Node{ID: nodeID, Datacenter: "dc1", NodePool: "default"}}},
+			&state.UpsertNamespace{Namespace: &api.Namespace{Name: "prod"}},
+			&state.RegisterJob{Job: func() *api.Job { j := webJob("web"); j.Namespace = new("prod"); j.Canonicalize(); return j }()},
+		} {
+			data, err := state.Encode(time.Now(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res, _, _ := raft.Apply(t.Context(), data); isError(res) {
+				t.Fatal(res)
+			}
+		}
+		stream := async(a, "/v1/event/stream?namespace=*")
+		synctest.Wait()
+		a.Close()
+		<-stream.over
+		var got []string
+		for line := range strings.Lines(stream.rec.Body.String()) {
+			for _, e := range decodeAs[struct{ Events []event }](t, line).Events {
+				got = append(got, string(e.Topic)+" "+e.Namespace)
+			}
+		}
+		if want := "[Node  Job prod Evaluation prod]"; fmt.Sprint(got) != want {
+			t.Errorf("events %v, want %s", got, want)
+		}
+	})
 }
 
 func TestEventHeartbeat(t *testing.T) {

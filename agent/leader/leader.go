@@ -58,6 +58,8 @@ type Leader struct {
 	drain    *drainer
 	members  *membership
 	gc       *collector
+	periodic *periodic
+	leases   *leases
 }
 
 // New subscribes to the state. Nothing runs before Run.
@@ -72,6 +74,8 @@ func New(cfg Config) *Leader {
 	l.drain = newDrainer(l, l.subscribe(state.TableNodes, state.TableAllocs))
 	l.members = newMembership(l)
 	l.gc = newCollector(l)
+	l.periodic = newPeriodic(l, l.subscribe(state.TableJobs))
+	l.leases = newLeases(l, l.subscribe(state.TableNodes))
 	cfg.State.Changes(func(changes []state.Change) {
 		for _, f := range l.feeds {
 			f.put(changes)
@@ -105,6 +109,8 @@ func (l *Leader) Run(ctx context.Context) error {
 		{"drain", l.drain.run},
 		{"membership", l.members.run},
 		{"gc", l.gc.run},
+		{"periodic", l.periodic.run},
+		{"leases", l.leases.run},
 	} {
 		g.Go(func() error {
 			if err := loop.run(ctx); err != nil && !errors.Is(err, context.Canceled) {
