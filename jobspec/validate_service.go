@@ -31,6 +31,10 @@ func (c checker) services(list []*api.Service, g *api.TaskGroup, t *api.Task) {
 	}
 }
 
+// service judges one service. What of it is metadata is carried with the job and has
+// no place in the built-in catalogue, whose registrations have tags only: meta,
+// canary_meta, enable_tag_override (nobody but the job changes tags there) and the
+// notes of a check.
 func (c checker) service(s *api.Service, g *api.TaskGroup, t *api.Task) {
 	c = c.in("service %q", s.Name)
 	if !atRuntime(s.Name) && !serviceName.MatchString(s.Name) {
