@@ -68,6 +68,7 @@ func (a *Agent) startAPI() error {
 	a.api = api
 	cluster := http.NewServeMux()
 	cluster.HandleFunc("GET "+pathWitness, a.serveWitness)
+	cluster.HandleFunc("PUT "+pathLeases, a.serveLeases)
 	cluster.Handle("/", api.ClusterHandler())
 	ln := a.httpListener
 	if a.cfg.TLS.HTTP {
@@ -136,6 +137,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 	}
 	if s := a.server; s != nil {
 		out.State, out.Raft, out.Operator = s.state, log{s}, operator{a}
+		out.Leases = s.leases
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {

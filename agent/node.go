@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/nomad/api"
 
@@ -23,7 +22,6 @@ import (
 type node struct {
 	client *client.Client
 	calls  *nodeapi.Client
-	id     string
 }
 
 // startNode makes the client and lets it converge.
@@ -44,7 +42,7 @@ func (a *Agent) startNode() error {
 	if err != nil {
 		return err
 	}
-	a.node = &node{client: c, calls: calls, id: a.id.ID}
+	a.node = &node{client: c, calls: calls}
 	a.gossip.Subscribe(func(e gossip.Event) {
 		a.offerServers()
 		if e.Member.Server && e.Member.Status != gossip.Alive {
@@ -57,9 +55,6 @@ func (a *Agent) startNode() error {
 			a.log.Error("client", "err", err)
 		}
 	})
-	if a.cfg.DevMode { // its state is gone with it, and so are its tasks
-		a.life.add("tasks", func(ctx context.Context) error { return c.Shutdown(ctx, client.StopTasks) })
-	}
 	return nil
 }
 
@@ -127,18 +122,6 @@ func hostNetworks(in []config.HostNetwork) map[string]*api.HostNetworkInfo {
 	}
 	return out
 }
-
-// goodbye tells the servers that this node will be back.
-func (n *node) goodbye(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	// Gossip says the same; this only says it sooner.
-	_ = n.calls.Goodbye(ctx, nodeapi.GoodbyeRequest{NodeID: n.id, Restart: true, Grace: restartGrace})
-}
-
-// restartGrace is how long an agent that restarts may be away before its work is
-// placed elsewhere: an upgrade of the machine's packages takes minutes.
-const restartGrace = 5 * time.Minute
 
 // gauges is telemetry as the client and the drivers write it.
 type gauges struct{ t *telemetry.Telemetry }

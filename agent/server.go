@@ -29,6 +29,7 @@ type server struct {
 	leader  *leader.Leader
 	wake    chan struct{} // gossip changed, for the bootstrap
 	leaders *leaderWatch
+	leases  *leases
 	leads   atomic.Bool // it leads, and its state holds all that was agreed on before
 }
 
@@ -84,6 +85,8 @@ func (a *Agent) startServer() error {
 		s.leaders.run(ctx, func() string { _, addr := raft.Leader(); return addr })
 	})
 	a.life.loop("leader", s.lead)
+	s.leases = newLeases(s.log, a.renew)
+	a.life.loop("leases", s.leases.run)
 	if s.expect > 0 {
 		a.life.loop("bootstrap", func(ctx context.Context) { s.watchBootstrap(ctx, s.wake) })
 	}

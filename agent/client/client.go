@@ -181,9 +181,13 @@ func (c *Client) open() error {
 		return err
 	}
 	c.journal = j
+	env := hostEnv(os.Environ(), c.cfg.Options)
+	if program, err := os.Executable(); err == nil {
+		env = withProgram(env, program)
+	}
 	c.shared = &shared{
 		allocDir: c.cfg.AllocDir, taskStateDir: filepath.Join(c.cfg.StateDir, "tasks"),
-		region: c.cfg.Region, env: hostEnv(os.Environ(), c.cfg.Options),
+		region: c.cfg.Region, env: env,
 		facts:   func() nodeFacts { return factsOf(c.Node(), c.cfg.Region) },
 		drivers: c.drivers, maxKillTimeout: c.cfg.MaxKillTimeout,
 		journal: j, report: c.reporter.set, checks: c.cfg.Checks,

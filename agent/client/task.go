@@ -123,9 +123,9 @@ func (t *task) start() {
 	t.held, t.wasWell = false, false
 	ctx, cancel := context.WithCancel(t.a.ctx)
 	t.cancel = cancel
-	prior, drv, cfg := t.running, t.drv, t.config()
+	prior, drv, cfg, payload := t.running, t.drv, t.config(), t.payload()
 	t.beside(func() func() {
-		running, err := startTask(ctx, drv, prior, cfg, t.a.dir)
+		running, err := startTask(ctx, drv, prior, cfg, t.a.dir, payload)
 		return func() {
 			cancel()
 			t.started(running, err)
@@ -134,7 +134,7 @@ func (t *task) start() {
 }
 
 // startTask is the blocking part of start.
-func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg driver.TaskConfig, dir allocDir) (driver.Task, error) {
+func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg driver.TaskConfig, dir allocDir, payload payload) (driver.Task, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -152,6 +152,9 @@ func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg dr
 		}
 	}
 	if _, err := dir.build(cfg.Name, cfg.User); err != nil {
+		return nil, err
+	}
+	if err := payload.write(cfg.LocalDir); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(cfg.StateDir), 0o700); err != nil {

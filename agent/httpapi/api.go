@@ -29,6 +29,7 @@ type Config struct {
 	Operator  RaftOperator
 	Planner   Planner
 	Liveness  Liveness
+	Leases    Leases
 	Janitor   Janitor
 	Snapshots Snapshots
 

@@ -38,15 +38,16 @@ func (r *request) body(limits Limits) ([]byte, error) {
 }
 
 // decode reads a JSON body into out. Its errors are 400s that say where and what.
+// A body that is null is an empty one; some types of the API cannot read it.
 func (a *API) decode(r *request, out any) error {
 	b, err := r.body(a.cfg.Limits)
 	if err != nil {
 		return err
 	}
-	if len(bytes.TrimSpace(b)) == 0 {
+	if b = bytes.TrimSpace(b); len(b) == 0 || string(b) == "null" {
 		return errEmptyBody
 	}
-	return decodeJSON(b, out)
+	return decodeJSON(r.held, out)
 }
 
 // decodeOptional is decode, but an empty body leaves out as it is.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -41,7 +42,8 @@ func (a *API) carry(r *request) (out any, done bool, err error) {
 	if r.region != "" && r.region != a.cfg.Region {
 		servers := a.cfg.Peers.Servers(r.region)
 		if len(servers) == 0 {
-			return nil, true, &Error{http.StatusInternalServerError, "No path to region"}
+			return nil, true, &Error{http.StatusInternalServerError,
+				fmt.Sprintf("No path to region %q; known are %s", r.region, strings.Join(a.cfg.Peers.Regions(), ", "))}
 		}
 		out, err = a.forwardAny(r, servers)
 		return out, true, err

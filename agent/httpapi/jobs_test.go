@@ -91,7 +91,7 @@ func TestRegisterRefusals(t *testing.T) {
 	}{
 		{"empty body", "/v1/jobs", "", 400, "Request body is empty"},
 		{"blank body", "/v1/jobs", " \n", 400, "Request body is empty"},
-		{"null", "/v1/jobs", "null", 400, "Job must be specified"},
+		{"null", "/v1/jobs", "null", 400, "Request body is empty"},
 		{"no job", "/v1/jobs", "{}", 400, "Job must be specified"},
 		{"no id", "/v1/jobs", `{"Job":{}}`, 400, "Job ID is missing"},
 		{"cut off", "/v1/jobs", `{"Job":{`, 400, "decode request body: line 1, column 8: unexpected end of JSON input"},

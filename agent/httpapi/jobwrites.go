@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"strconv"
-
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/selfheal/selfheal/agent/state"
@@ -116,31 +114,4 @@ func jobStable(a *API, r *request) (any, error) {
 		return nil, err
 	}
 	return &api.JobStabilityResponse{JobModifyIndex: r.index, WriteMeta: api.WriteMeta{LastIndex: r.index}}, nil
-}
-
-// jobPeriodicForce is PUT /v1/job/:id/periodic/force: a launch now, out of turn.
-func jobPeriodicForce(a *API, r *request) (any, error) {
-	_, job, err := a.job(r)
-	if err != nil {
-		return nil, err
-	}
-	if !job.IsPeriodic() {
-		return nil, badRequest("can't force launch non-periodic job")
-	}
-	child := clone(job)
-	clearServerFields(child)
-	id := *job.ID + api.JobPeriodicLaunchSuffix + strconv.FormatInt(a.now().Unix(), 10)
-	child.ID, child.Name, child.ParentID, child.Periodic = &id, &id, job.ID, nil
-	child.Stop = new(false)
-	res, err := apply[*state.JobResult](a, r, &state.RegisterJob{
-		Job: child, Trigger: "periodic-job", Token: r.query.Get("idempotency_token"),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		EvalID          string
-		EvalCreateIndex uint64
-		Index           uint64
-	}{res.EvalID, res.EvalCreateIndex, r.index}, nil
 }

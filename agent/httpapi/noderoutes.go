@@ -43,7 +43,15 @@ func (a *API) identify(r *request, nodeID string) (known bool, err error) {
 	if subtle.ConstantTimeCompare([]byte(n.SecretID), []byte(r.Header.Get(nodeapi.HeaderSecret))) != 1 {
 		return true, errNotThatNode
 	}
+	a.contact(n)
 	return true, nil
+}
+
+// contact notes the call of a node that lives by its calls.
+func (a *API) contact(n *state.Node) {
+	if n != nil && n.Lease > 0 && a.cfg.Leases != nil {
+		a.cfg.Leases.Contact(n.ID)
+	}
 }
 
 // identifyKnown is identify for a node that must exist; 404 makes it register.
@@ -71,6 +79,8 @@ func nodeRegister(a *API, r *request) (any, error) {
 		return nil, errNotThatNode
 	case body.Node.Datacenter == "" || body.Node.Name == "":
 		return nil, badRequest("register node: datacenter and name must be set")
+	case body.Lease != 0 && body.Lease < nodeapi.MinLease:
+		return nil, badRequest("register node: a lease of %v is too short: ask for %v or more", body.Lease, nodeapi.MinLease)
 	}
 	if _, err := a.identify(r, body.Node.ID); err != nil {
 		return nil, err
@@ -79,7 +89,7 @@ func nodeRegister(a *API, r *request) (any, error) {
 		body.Node.NodePool = api.NodePoolDefault
 	}
 	_, err := apply[*state.NodeResult](a, r, &state.RegisterNode{Node: &state.Node{
-		Node: *body.Node, SecretID: body.SecretID, BootID: body.BootID, RPCAddr: body.RPCAddr,
+		Node: *body.Node, SecretID: body.SecretID, BootID: body.BootID, RPCAddr: body.RPCAddr, Lease: body.Lease,
 	}})
 	if err != nil {
 		return nil, err
@@ -100,6 +110,10 @@ func nodeAllocs(a *API, r *request) (any, error) {
 		return nil, err
 	}
 	wait := min(max(body.Wait, 0), maxWait)
+	node := a.cfg.State.Snapshot().Node(nil, body.NodeID)
+	if node != nil && node.Lease > 0 {
+		wait = min(wait, node.Lease/3)
+	}
 	wait += time.Duration(rand.Int64N(int64(wait/waitJitter) + 1))
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
@@ -117,6 +131,7 @@ func nodeAllocs(a *API, r *request) (any, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
+	a.contact(node) // it waited until now
 	r.index = resp.Index
 	return resp, nil
 }

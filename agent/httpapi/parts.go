@@ -67,6 +67,10 @@ type Liveness interface {
 	Goodbye(nodeID string, restart bool, grace time.Duration)
 }
 
+// Leases hears of every call of a node that lives by its calls, on any server. It must
+// not block.
+type Leases interface{ Contact(nodeID string) }
+
 // Janitor forgets what nobody needs any more. It is asked on the leader only.
 type Janitor interface {
 	ForceGC(ctx context.Context) error

@@ -49,8 +49,10 @@ func jobPlan(a *API, r *request) (any, error) {
 		resp.Diff = diff
 	}
 	if job.IsPeriodic() && (job.Periodic.Enabled == nil || *job.Periodic.Enabled) {
-		if next, err := job.Periodic.Next(a.now()); err == nil {
-			resp.NextPeriodicLaunch = next
+		if zone, err := job.Periodic.GetLocation(); err == nil {
+			if next, err := job.Periodic.Next(a.now().In(zone)); err == nil {
+				resp.NextPeriodicLaunch = next
+			}
 		}
 	}
 	return resp, nil

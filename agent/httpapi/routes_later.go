@@ -42,7 +42,7 @@ var (
 )
 
 var later = []refused{
-	{"/v1/job/{id...}/dispatch/payload", "dispatching parameterized jobs", onlyPut},
+	{"/v1/job/{id...}/dispatch/payload", "dispatching with a body that is the payload (send Payload to .../dispatch instead)", onlyPut},
 	{"/v1/job/{id...}/versions/{tag}/tag", "tagging job versions", putDel},
 	{"/v1/job/{id...}/actions", "job actions", onlyGet},
 	{"/v1/job/{id...}/action", "job actions", onlyGet},

@@ -15,8 +15,8 @@ func TestJobsStatuses(t *testing.T) {
 	web := ag.register(webJob("web"))
 	ag.place(web.EvalID, "web", 2, nodeID)
 	ag.apply(&state.UpdateAllocs{NodeID: nodeID, Updates: []state.AllocUpdate{{ID: state.AllocID(web.EvalID, 0), ClientStatus: "running"}}})
-	ag.register(templateJob("optional"))
-	if _, _, err := ag.client().Jobs().Dispatch("video", map[string]string{"input": "a"}, nil, "", nil); err != nil {
+	ag.register(parameterized("video", "optional"))
+	if _, _, err := ag.client().Jobs().Dispatch("video", map[string]string{"who": "a"}, nil, "", nil); err != nil {
 		t.Fatal(err)
 	}
 	names := func(method, path, body string) []string {

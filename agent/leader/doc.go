@@ -4,9 +4,11 @@
 //	                ▼                                               │
 //	evaluate   pending evaluations ─▶ scheduler.Schedule ─▶ one log entry
 //	liveness   gossip accuses ─▶ probes ─▶ verdict ─▶ node status
+//	leases     nodes outside gossip: calls to any server ─▶ node status
 //	rollout    health of new allocations ─▶ promote, fail, revert, done
 //	drain      nodes that must be emptied ─▶ allocations asked to move
 //	membership servers that come and go ─▶ raft's voters
+//	periodic   schedules of periodic jobs ─▶ launches
 //	gc         what nobody needs any more ─▶ reap
 //
 // The leader is the only writer, so its snapshot is current and a plan is never

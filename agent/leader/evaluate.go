@@ -45,6 +45,9 @@ func (e *evaluator) run(ctx context.Context) error {
 		e.absorb(e.feed.take())
 		snap := e.l.cfg.State.Snapshot()
 		batch, next := due(snap, time.Now())
+		if snap.SchedulerConfig(nil).PauseEvalBroker { // an operator repairs something: nothing is decided meanwhile
+			batch, next = nil, time.Time{}
+		}
 		if len(batch) > 0 {
 			err := e.decide(ctx, snap, batch)
 			end()

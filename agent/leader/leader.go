@@ -58,6 +58,8 @@ type Leader struct {
 	drain    *drainer
 	members  *membership
 	gc       *collector
+	periodic *periodic
+	leases   *leases
 }
 
 // New subscribes to the state. Nothing runs before Run.
@@ -66,12 +68,14 @@ func New(cfg Config) *Leader {
 		cfg.Busy = func(string) Busy { return func() func() { return func() {} } }
 	}
 	l := &Leader{cfg: cfg, log: cfg.Logger.Named("leader")}
-	l.evaluate = newEvaluator(l, l.subscribe(state.TableNodes, state.TableAllocs, state.TableEvals, state.TableJobs))
+	l.evaluate = newEvaluator(l, l.subscribe(state.TableNodes, state.TableAllocs, state.TableEvals, state.TableJobs, state.TableScheduler))
 	l.liveness = newLiveness(l, l.subscribe(state.TableNodes, tableMembers))
 	l.rollout = newRollout(l, l.subscribe(state.TableDeployments, state.TableAllocs))
 	l.drain = newDrainer(l, l.subscribe(state.TableNodes, state.TableAllocs))
 	l.members = newMembership(l)
 	l.gc = newCollector(l)
+	l.periodic = newPeriodic(l, l.subscribe(state.TableJobs))
+	l.leases = newLeases(l, l.subscribe(state.TableNodes))
 	cfg.State.Changes(func(changes []state.Change) {
 		for _, f := range l.feeds {
 			f.put(changes)
@@ -105,6 +109,8 @@ func (l *Leader) Run(ctx context.Context) error {
 		{"drain", l.drain.run},
 		{"membership", l.members.run},
 		{"gc", l.gc.run},
+		{"periodic", l.periodic.run},
+		{"leases", l.leases.run},
 	} {
 		g.Go(func() error {
 			if err := loop.run(ctx); err != nil && !errors.Is(err, context.Canceled) {

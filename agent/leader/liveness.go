@@ -105,6 +105,9 @@ func (l *Leader) MemberChanged(id string) {
 // Goodbye tells that a node's agent stops: for a restart, during which nothing is
 // to move for grace, or for good.
 func (l *Leader) Goodbye(node string, restart bool, grace time.Duration) {
+	if l.leases.goodbye(node, restart, grace) {
+		return
+	}
 	select {
 	case l.liveness.goodbyes <- goodbye{node, restart, grace}:
 	default: // a flood of goodbyes: gossip says the same
@@ -194,7 +197,7 @@ func (v *liveness) accuse(ctx context.Context, look []string, now time.Time) err
 		n := snap.Node(nil, id)
 		m, known := v.l.cfg.Members.Member(id)
 		switch {
-		case n == nil:
+		case n == nil, n.Lease > 0: // gone, or not gossip's to judge
 			delete(v.suspects, id)
 		case known && m.Alive:
 			delete(v.suspects, id)

@@ -34,7 +34,15 @@ type RegisterRequest struct {
 	SecretID string
 	BootID   string
 	RPCAddr  string // host:port of the node's own cluster port
+	// Lease says that the node is not in gossip: it is alive for this long after each of
+	// its calls, to any server, and down when that is over. A poll is held for a third of
+	// it at most. 0: gossip tells whether the node lives.
+	Lease time.Duration `json:",omitempty"`
 }
+
+// MinLease is the shortest lease that servers grant: they look at leases once a second,
+// and tell each other of them as often.
+const MinLease = 5 * time.Second
 
 // RegisterResponse answers RegisterRequest.
 type RegisterResponse struct {

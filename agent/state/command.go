@@ -34,6 +34,7 @@ const (
 	TypeDeleteNodePool
 	TypeSetClusterMeta
 	TypeScaleJob
+	TypeLaunchJobs
 )
 
 // Command is one entry of the log. Every command is applied as one transaction:
@@ -82,8 +83,41 @@ type MarkJobStable struct {
 	Stable        bool
 }
 
+// LaunchJobs makes children of periodic and parameterized jobs, and an evaluation
+// of each: the child is its parent's present version without the template's block.
+// One launch that is refused does not keep the others from being made.
+// Result: []LaunchResult, in order.
+type LaunchJobs struct{ Launches []Launch }
+
+// Launch is one child to make.
+type Launch struct {
+	Namespace, ID string // the parent
+	// Child is the new job's ID, the parent's with a suffix. A scheduled launch whose
+	// child exists already makes no second one; any other takes the next free suffix.
+	Child string
+	// Due is the time in the schedule that a scheduled launch is for. It is made once,
+	// and not while prohibit_overlap forbids it; either way the schedule goes on from
+	// the time of the entry. Zero: a user asked for this launch.
+	Due      time.Time         `json:",omitzero"`
+	Meta     map[string]string `json:",omitempty"` // added to the parent's
+	Payload  []byte            `json:",omitempty"`
+	Priority int               `json:",omitempty"` // 0: the parent's
+	// Token makes a repeated dispatch give the first one's child, for as long as the
+	// child is known.
+	Token string `json:",omitempty"`
+}
+
+// LaunchResult answers one Launch.
+type LaunchResult struct {
+	JobResult        // EvalID is "" where no child was made
+	Skipped   string // why a scheduled launch made no child, "" if it did
+	Err       error  // why the launch was refused
+}
+
 // JobResult answers the commands that create an evaluation of a job.
 type JobResult struct {
+	// Child is the job that LaunchJobs made, "" otherwise.
+	Child           string `json:",omitempty"`
 	EvalID          string
 	EvalCreateIndex uint64
 	JobModifyIndex  uint64
@@ -330,3 +364,4 @@ func (*DeleteNamespace) Type() Type    { return TypeDeleteNamespace }
 func (*UpsertNodePool) Type() Type     { return TypeUpsertNodePool }
 func (*DeleteNodePool) Type() Type     { return TypeDeleteNodePool }
 func (*SetClusterMeta) Type() Type     { return TypeSetClusterMeta }
+func (*LaunchJobs) Type() Type         { return TypeLaunchJobs }

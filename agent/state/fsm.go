@@ -105,4 +105,5 @@ var commands = [...]handler{
 	TypeDeleteNodePool:     on(applyDeleteNodePool),
 	TypeSetClusterMeta:     on(applySetClusterMeta),
 	TypeScaleJob:           on(applyScaleJob),
+	TypeLaunchJobs:         on(applyLaunchJobs),
 }

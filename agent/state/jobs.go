@@ -244,6 +244,7 @@ func (t *tx) purgeJob(j *api.Job) {
 		c.Status, c.StatusDescription = api.DeploymentStatusCancelled, "Cancelled because the job was purged"
 		t.putDeployment(d, c)
 	}
+	t.forgetLaunches(j)
 	drop(t, TableJobs, t.Job(nil, ns, id))
 }
 

@@ -55,7 +55,7 @@ func (t *tx) inheritNode(old, n *Node) {
 		if n.SchedulingEligibility != api.NodeSchedulingIneligible {
 			n.SchedulingEligibility = api.NodeSchedulingEligible
 		}
-		n.CreateIndex, n.StatusUpdatedAt = t.index, t.time().Unix()
+		n.CreateIndex, n.StatusUpdatedAt = t.index, t.secondsUp()
 		n.Drain, n.DrainStrategy, n.LastDrain, n.Events = false, nil, nil, nil
 		t.addEvent(n, &api.NodeEvent{Message: "Node registered", Subsystem: api.NodeEventSubsystemCluster})
 		return
@@ -64,7 +64,7 @@ func (t *tx) inheritNode(old, n *Node) {
 	n.SchedulingEligibility, n.Drain, n.DrainStrategy, n.LastDrain = old.SchedulingEligibility, old.Drain, old.DrainStrategy, old.LastDrain
 	n.Events = old.Events
 	if old.Status != n.Status {
-		n.StatusUpdatedAt = t.time().Unix()
+		n.StatusUpdatedAt = t.secondsUp()
 		t.addEvent(n, &api.NodeEvent{Message: "Node re-registered", Subsystem: api.NodeEventSubsystemCluster})
 	}
 	if old.BootID != "" && old.BootID != n.BootID {
@@ -201,7 +201,7 @@ func applyNodeStatus(t *tx, c *NodeStatus) any {
 		n.Status, n.StatusDescription = u.Status, u.Description
 		moved := old.Status != n.Status
 		if moved {
-			n.StatusUpdatedAt = t.time().Unix()
+			n.StatusUpdatedAt = t.secondsUp()
 			if u.Event == nil {
 				u.Event = &api.NodeEvent{Message: "Node status is " + u.Status, Subsystem: api.NodeEventSubsystemCluster}
 			}

@@ -43,6 +43,7 @@ const (
 	recService
 	recToken
 	recScaling
+	recLaunch
 )
 
 // maxRecord bounds one row when a damaged length would ask for all memory.
@@ -112,6 +113,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[Service](sv, s, recService, TableServices)
 	saveRows[token](sv, s, recToken, tableTokens)
 	saveRows[jobScalings](sv, s, recScaling, tableScalings)
+	saveRows[launched](sv, s, recLaunch, tableLaunch)
 	sv.raw([]byte{recEnd})
 	sv.raw(binary.BigEndian.AppendUint32(nil, sv.sum))
 	if sv.err == nil {
@@ -189,6 +191,7 @@ var loaders = [...]func(*loader, []byte) error{
 	recService:     load[Service](TableServices),
 	recToken:       load[token](tableTokens),
 	recScaling:     load[jobScalings](tableScalings),
+	recLaunch:      load[launched](tableLaunch),
 }
 
 func loadJob(current bool) func(*loader, []byte) error {

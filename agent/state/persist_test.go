@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/nomad/api"
@@ -30,6 +31,17 @@ func commandsOf(t *rapid.T, l *log) Command {
 	draws := []func() Command{
 		func() Command { return &RegisterJob{Job: typedJob(name, kind, n), Token: fmt.Sprint(name, n)} },
 		func() Command { return &RegisterJob{Job: typedJob(name, kind, n)} },
+		func() Command {
+			j := typedJob("cron", "batch", n)
+			j.Periodic = &api.PeriodicConfig{Spec: new("* * * * *"), ProhibitOverlap: new(n == 0)}
+			return &RegisterJob{Job: j}
+		},
+		func() Command {
+			return &LaunchJobs{Launches: []Launch{{Namespace: "default", ID: "cron", Child: fmt.Sprint("cron/", n), Due: epoch.Add(time.Duration(n) * time.Hour)}}}
+		},
+		func() Command {
+			return &DeregisterJob{Namespace: "default", ID: fmt.Sprint("cron/", n), Purge: n == 0}
+		},
 		func() Command { return &DeregisterJob{Namespace: "default", ID: name, Purge: n == 0} },
 		func() Command { return &EvaluateJob{Namespace: "default", ID: name, ForceReschedule: n == 0} },
 		func() Command { return &ScaleJob{Namespace: "default", ID: name, Group: "web", Message: status} },

@@ -18,6 +18,9 @@ type Node struct {
 	BootID string
 	// RPCAddr is the host:port of the node's cluster port.
 	RPCAddr string
+	// Lease is how long the node lives after each call that it makes to a server; 0: gossip
+	// says whether it lives.
+	Lease time.Duration `json:",omitempty"`
 }
 
 // Alloc is an allocation's row. It is stored without its job, which is joined

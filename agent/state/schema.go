@@ -28,6 +28,7 @@ const (
 
 	tableTokens   = "tokens"     // *token: what repeated requests are answered with
 	tableScalings = "scalings"   // *jobScalings: what autoscalers did and said
+	tableLaunch   = "launches"   // *launched: when a periodic job was last launched by its schedule
 	tableIndex    = "index"      // *indexRow: the last index that touched a table
 	tableMarks    = "marks"      // *indexRow: the last index that touched the allocations of a job or node
 	tableAllocR   = "alloc_root" // *allocTrees, one row
@@ -155,6 +156,7 @@ var tables = []table{
 		some(byAge, func(t *token) []byte { return binary.BigEndian.AppendUint64(nil, uint64(t.At)) }),
 	}},
 	{tableScalings, []index{identity(func(s *jobScalings) []byte { return joinKey(s.Namespace, s.JobID) })}},
+	{tableLaunch, []index{identity(func(l *launched) []byte { return joinKey(l.Namespace, l.JobID) })}},
 	{tableIndex, []index{identity(func(r *indexRow) []byte { return joinKey(r.Name) })}},
 	{tableMarks, []index{identity(func(r *indexRow) []byte { return joinKey(r.Name) })}},
 	{tableAllocR, []index{identity(func(*allocTrees) []byte { return joinKey("") })}},
@@ -235,6 +237,12 @@ type token struct {
 	Token  string
 	At     int64 // ns, of the first request
 	Result JobResult
+}
+
+// launched remembers until when a periodic job's schedule has been served.
+type launched struct {
+	Namespace, JobID string
+	At               int64 // ns
 }
 
 // ClusterMeta is decided once, by the first leader.

@@ -160,12 +160,17 @@ func (t *tx) jobStatus(j *api.Job) string {
 	return jobDead
 }
 
-// parentCounts is the summary of the job that dispatched this one, nil if none did.
+// parentCounts is the summary of the job that launched this one, nil if none did, or
+// if it was purged since: another of that name does not count this child.
 func (t *tx) parentCounts(j *api.Job) *api.JobSummary {
 	if j.ParentID == nil || *j.ParentID == "" {
 		return nil
 	}
-	return t.JobSummary(nil, *j.Namespace, *j.ParentID)
+	s := t.JobSummary(nil, *j.Namespace, *j.ParentID)
+	if s != nil && s.CreateIndex > *j.CreateIndex {
+		return nil
+	}
+	return s
 }
 
 // countChild moves a child job from its old status to the new one in its parent's summary.

@@ -77,6 +77,10 @@ func (t *tx) finish() {
 	t.storeJobStatuses()
 }
 
+// secondsUp is the entry's time in seconds since 1970, rounded up: who noted the
+// second before asking for something finds that it happened later, not at once.
+func (t *tx) secondsUp() int64 { return t.time().Add(time.Second - 1).Unix() }
+
 func (t *tx) time() time.Time { return time.Unix(0, t.at).UTC() }
 
 // insert stores a row without recording a change. The rows are ours and well formed:

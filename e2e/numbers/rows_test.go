@@ -73,7 +73,9 @@ var measurements = []measurement{
 	{name: "durability", peer: true, run: measureDurability, lines: []line{
 		{"lost", "acknowledged writes lost, altered or doubled in rounds of kill -9 (in short: 1,000 are published)", Count, Goal{P50: AtMost(0)}},
 	}},
-	later("update_under_load", "failed requests during a rolling update under HTTP load", Count, Goal{P50: AtMost(0)}, "not measured: nothing routes requests to healthy instances yet"),
+	{name: "update_under_load", peer: true, run: measureUpdateUnderLoad, lines: []line{
+		{"failed", "failed requests during a rolling update under HTTP load", Count, Goal{P50: AtMost(0)}},
+	}},
 }
 
 const noSimulation = "not measured: needs simulated nodes, which the program does not have yet"

@@ -134,10 +134,7 @@ func measureRollingUpdate(r *run) {
 		for version, change := range []string{"before", "after"} {
 			j := beaconJob("rolling", f.beacons, 6)
 			j.TaskGroups[0].Tasks[0].Env = map[string]string{"RELEASE": fmt.Sprint(change, n)}
-			j.Update = &api.UpdateStrategy{
-				MaxParallel: new(2), Canary: new(1), AutoPromote: new(true), HealthCheck: new("task_states"),
-				MinHealthyTime: new(time.Second), HealthyDeadline: new(20 * time.Second), ProgressDeadline: new(time.Minute), Stagger: new(30 * time.Second), AutoRevert: new(false),
-			}
+			j.Update = canaries("task_states")
 			start := time.Now()
 			resp, _, err := f.Live().API().Jobs().Register(j, nil)
 			if err != nil {
@@ -153,6 +150,14 @@ func measureRollingUpdate(r *run) {
 				r.took("done", start)
 			}
 		}
+	}
+}
+
+// canaries is the update strategy of the published number.
+func canaries(health string) *api.UpdateStrategy {
+	return &api.UpdateStrategy{
+		MaxParallel: new(2), Canary: new(1), AutoPromote: new(true), AutoRevert: new(false), HealthCheck: new(health),
+		MinHealthyTime: new(time.Second), HealthyDeadline: new(20 * time.Second), ProgressDeadline: new(time.Minute), Stagger: new(30 * time.Second),
 	}
 }
 
