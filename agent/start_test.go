@@ -32,3 +32,20 @@ func TestTakenPortLeavesNothing(t *testing.T) {
 		t.Error("it made a data directory")
 	}
 }
+
+// Other users may walk through the data directory, and see nothing in it.
+func TestDataDirectoryIsPassable(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	lock, err := lockDataDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm() != 0o711 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if _, err := lockDataDir(dir); err == nil || !strings.Contains(err.Error(), "in use by another agent") {
+		t.Errorf("a second agent: %v", err)
+	}
+}
