@@ -172,8 +172,22 @@ func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg dr
 		if err != nil {
 			return nil, err
 		}
-		return running, rememberHandle(cfg.StateDir, running.Handle())
+		if err := rememberHandle(cfg.StateDir, running.Handle()); err != nil {
+			return nil, errors.Join(err, abandon(ctx, running))
+		}
+		return running, nil
 	}
+}
+
+// abandon ends a task that was started and cannot be kept: what a later agent could
+// not find again, as when the disk is full, may not run.
+func abandon(ctx context.Context, running driver.Task) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := running.Stop(ctx, "SIGKILL", 0); err != nil {
+		return err
+	}
+	return running.Destroy()
 }
 
 // startAttempts bounds how often a start is repeated that met another one.
