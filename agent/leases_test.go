@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ func (s *sim) fleet(ip string, cfg simnode.Config) (stop func()) {
 	for _, a := range s.servers {
 		cfg.Servers = append(cfg.Servers, a.ip+":4647")
 	}
-	cfg.HTTP = port.Client()
+	cfg.Clients = []*http.Client{port.Client()}
 	f, err := simnode.New(cfg)
 	if err != nil {
 		s.t.Fatal(err)

@@ -80,18 +80,21 @@ func (f *fleetFlags) run(s *session) error {
 	if f.Servers, err = c.Status().Peers(); err != nil {
 		return fmt.Errorf("ask for the servers: %w", err)
 	}
-	port, err := f.port(s)
-	if err != nil {
-		return err
+	for range max(1, (f.Nodes+simnode.PerClient-1)/simnode.PerClient) {
+		port, err := f.port(s)
+		if err != nil {
+			return err
+		}
+		defer port.Close()
+		f.Clients = append(f.Clients, port.Client())
 	}
-	defer port.Close()
-	f.HTTP, f.Datacenters, f.Classes, f.Drivers = port.Client(), f.datacenters, f.classes, f.drivers
+	f.Datacenters, f.Classes, f.Drivers = f.datacenters, f.classes, f.drivers
 	if f.logs {
 		f.Logger = hclog.New(&hclog.LoggerOptions{Output: s.err, Level: hclog.Debug})
 	}
 	ctx, stop := s.interruptible()
 	defer stop()
-	if err := reachable(ctx, port.Client(), f.Servers); err != nil {
+	if err := reachable(ctx, f.Clients[0], f.Servers); err != nil {
 		return err
 	}
 	fleet, err := simnode.New(f.Config)
