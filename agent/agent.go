@@ -75,6 +75,7 @@ func New(cfg *config.Config, opts Options) (*Agent, error) {
 		name  string
 		start func() error
 	}{
+		{"listening", a.tryListen},
 		{"data directory", a.startIdentity},
 		{"telemetry", a.startTelemetry},
 		{"cluster port", a.startPort},
@@ -96,6 +97,26 @@ func New(cfg *config.Config, opts Options) (*Agent, error) {
 	}
 	a.log.Info("agent is up", "node", a.id.ID, "name", cfg.Name, "http", a.httpAddr, "server", cfg.Server.Enabled, "client", cfg.Client.Enabled)
 	return a, nil
+}
+
+// tryListen finds out before the first start whether the addresses are to be had, so
+// that an agent which cannot run leaves no data directory behind. Where there is one
+// already, its lock has the better explanation: the agent that has the addresses.
+func (a *Agent) tryListen() error {
+	if _, err := os.Stat(a.dataDir()); err == nil {
+		return nil
+	}
+	for _, at := range []struct {
+		what, host string
+		port       int
+	}{{"rpc", a.cfg.Addresses.RPC, a.cfg.Ports.RPC}, {"http", a.cfg.Addresses.HTTP, a.cfg.Ports.HTTP}, {"serf", a.cfg.Addresses.Serf, a.cfg.Ports.Serf}} {
+		ln, err := a.listen(at.what, at.host, at.port)
+		if err != nil {
+			return err
+		}
+		ln.Close()
+	}
+	return nil
 }
 
 // startIdentity takes the data directory.
@@ -184,25 +205,36 @@ func (a *Agent) Shutdown(ctx context.Context, exit Exit) error {
 }
 
 // farewell tells the cluster what kind of absence this will be, so that nobody
-// has to find out.
+// has to find out. Tasks outlive an agent that will be back; they end with one
+// that leaves, once the cluster knows that it does, and with -dev.
 func (a *Agent) farewell(ctx context.Context, exit Exit) {
-	if a.server != nil && a.server.raft.IsLeader() && a.gossip.NumNodes() > 1 {
-		if err := a.server.raft.TransferLeadership(ctx); err != nil {
-			a.log.Debug("hand over leadership", "err", err)
+	said := func(what string, err error) {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			a.log.Warn(what, "err", err)
 		}
 	}
-	var err error
+	alone := a.gossip.NumNodes() == 1
+	if a.server != nil && a.server.raft.IsLeader() && !alone {
+		said("hand over leadership", a.server.raft.TransferLeadership(ctx))
+	}
+	mode := client.Restart
 	switch {
-	case exit == Leave:
-		err = a.gossip.Leave(ctx)
-	case a.gossip.NumNodes() > 1:
-		if a.node != nil {
-			a.node.goodbye(ctx)
-		}
-		err = a.gossip.AnnounceRestart(ctx)
+	case a.cfg.DevMode && alone:
+		mode = client.Vanish
+	case a.cfg.DevMode || exit == Leave:
+		mode = client.StopTasks
 	}
-	if err != nil && !errors.Is(err, context.Canceled) {
-		a.log.Debug("farewell", "err", err)
+	if exit == Leave && !alone {
+		said("leave", a.gossip.Leave(ctx))
+	}
+	if mode == client.Vanish { // its own leader would place again what is stopped here
+		said("stop leading", a.life.end(ctx, "leader"))
+	}
+	if a.node != nil {
+		said("stop the client", a.node.client.Shutdown(ctx, mode))
+	}
+	if exit == Restart && !alone {
+		said("announce the restart", a.gossip.AnnounceRestart(ctx))
 	}
 }
 

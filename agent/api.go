@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -125,7 +124,7 @@ func httpTLS(c config.TLS) (*tls.Config, error) {
 func (a *Agent) apiConfig() httpapi.Config {
 	out := httpapi.Config{
 		Logger: a.opts.Logger, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter, NodeName: a.cfg.Name, Version: a.opts.Version,
-		Cluster: roster{a}, Peers: peers{a}, Forward: a.port.Client(), Self: a.rpcAddr,
+		Cluster: roster{a}, Keyring: ring{a}, Peers: peers{a}, Agents: peers{a}.agents, Forward: a.port.Client(), Self: a.rpcAddr,
 		Metrics: shown{a.metrics}, Observe: shown{a.metrics}.observe, Prometheus: a.metrics.PrometheusHandler(),
 		AgentSelf: a.self, Reload: a.reload, JWKS: a.jwks(),
 		Peer: func(r *http.Request) (string, error) {
@@ -142,7 +141,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {
-		out.Node, out.Allocs, out.Files = n.client, local{n.client}, n.client
+		out.Node, out.Allocs, out.Files, out.Checks = n.client, local{n.client}, n.client, n.client.CheckStatuses
 		out.SetServers = func(addrs []string) error { n.calls.SetServers(addrs); return nil }
 	}
 	return out
@@ -269,19 +268,6 @@ type local struct{ *client.Client }
 func (l local) HasAlloc(id string) bool {
 	_, err := l.TaskStates(id)
 	return err == nil
-}
-
-// backups saves and restores the whole state.
-type backups struct{ raft *consensus.Consensus }
-
-func (b backups) Save(_ context.Context, w io.Writer) error {
-	_, err := b.raft.Save(w)
-	return err
-}
-
-func (b backups) Restore(_ context.Context, r io.Reader) error {
-	_, err := b.raft.RestoreFrom(r)
-	return err
 }
 
 // janitor forgets on request.

@@ -27,9 +27,11 @@ func newIdentity() (Identity, error) {
 }
 
 // lockDataDir makes the data directory and holds it against a second agent until
-// the file is closed; the kernel lets go of it however the process ends.
+// the file is closed; the kernel lets go of it however the process ends. Tasks of
+// other users must be able to walk through it to their own directories; it cannot be
+// listed, and what is secret below it is for the agent's user alone.
 func lockDataDir(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/config"
 	"github.com/selfheal/selfheal/agent/simnode"
 	"github.com/selfheal/selfheal/agent/transport"
 )
@@ -18,7 +19,11 @@ import (
 // fleet runs simulated nodes on a host of their own; stop waits for their end.
 func (s *sim) fleet(ip string, cfg simnode.Config) (stop func()) {
 	s.t.Helper()
-	port, err := transport.New(transport.Config{
+	key, err := config.Server{Encrypt: s.encrypt}.Key()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	port, err := transport.New(transport.Config{ClusterKey: key,
 		Network: s.net.Host(ip), NodeID: "fleet-" + ip, Role: transport.RoleClient, Region: "global", Logger: hclog.NewNullLogger(),
 	})
 	if err != nil {

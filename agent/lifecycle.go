@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -44,6 +45,20 @@ func (l *lifecycle) loop(name string, run func(context.Context)) {
 			return wait.Err()
 		}
 	})
+}
+
+// end stops one part before the others' turn.
+func (l *lifecycle) end(ctx context.Context, name string) error {
+	l.mu.Lock()
+	i := slices.IndexFunc(l.stop, func(s stopper) bool { return s.name == name })
+	if i < 0 {
+		l.mu.Unlock()
+		return nil
+	}
+	part := l.stop[i]
+	l.stop = slices.Delete(l.stop, i, i+1)
+	l.mu.Unlock()
+	return part.stop(ctx)
 }
 
 // shutdown stops everything in reverse order. What fails to stop is logged and

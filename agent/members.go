@@ -27,12 +27,9 @@ func (a *Agent) startGossip() error {
 	gc.ProbeTimeout = cmp.Or(g.ProbeTimeout, gc.ProbeTimeout)
 	gc.SuspicionMult = cmp.Or(g.SuspicionMult, gc.SuspicionMult)
 	gc.IndirectChecks = cmp.Or(g.IndirectChecks, gc.IndirectChecks)
-	key, err := a.cfg.Server.Key()
-	if err != nil {
+	var err error
+	if gc.Keys, err = a.gossipKeys(); err != nil {
 		return err
-	}
-	if key != nil {
-		gc.Keys = [][]byte{key}
 	}
 	gc.Meta = gossip.Meta{
 		ID: a.id.ID, Name: a.cfg.Name, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter, BootID: a.opts.BootID,
@@ -277,6 +274,22 @@ func (p peers) Server(id string) string {
 		}
 	}
 	return ""
+}
+
+// agents are the cluster ports of every living agent, servers and clients, by full name.
+func (p peers) agents() map[string]string {
+	out := map[string]string{}
+	for _, m := range p.a.gossip.Members() {
+		if m.Status != gossip.Alive {
+			continue
+		}
+		name := m.FullName()
+		if _, taken := out[name]; taken { // nodes may share a host name
+			name = m.ID
+		}
+		out[name] = m.RPC()
+	}
+	return out
 }
 
 // Regions are the regions that any known server belongs to, sorted by name of their first member.

@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/check"
 	"github.com/selfheal/selfheal/agent/client"
 	"github.com/selfheal/selfheal/agent/config"
 	"github.com/selfheal/selfheal/agent/driver"
@@ -22,7 +22,6 @@ import (
 type node struct {
 	client *client.Client
 	calls  *nodeapi.Client
-	id     string
 }
 
 // startNode makes the client and lets it converge.
@@ -35,11 +34,15 @@ func (a *Agent) startNode() error {
 		return err
 	}
 	calls := nodeapi.New(nodeapi.Config{HTTP: a.port.Client(), Servers: a.cfg.ServerAddrs(), NodeID: a.id.ID, SecretID: a.id.SecretID})
-	c, err := client.New(a.clientConfig(dir, calls))
+	checks := check.New(check.Config{Dial: a.net.Dial, Logger: a.log.Named("check")})
+	a.life.add("checks", func(context.Context) error { return checks.Close() })
+	cfg := a.clientConfig(dir, calls)
+	cfg.Checks = checks
+	c, err := client.New(cfg)
 	if err != nil {
 		return err
 	}
-	a.node = &node{client: c, calls: calls, id: a.id.ID}
+	a.node = &node{client: c, calls: calls}
 	a.gossip.Subscribe(func(e gossip.Event) {
 		a.offerServers()
 		if e.Member.Server && e.Member.Status != gossip.Alive {
@@ -52,9 +55,6 @@ func (a *Agent) startNode() error {
 			a.log.Error("client", "err", err)
 		}
 	})
-	if a.cfg.DevMode { // its state is gone with it, and so are its tasks
-		a.life.add("tasks", func(ctx context.Context) error { return c.Shutdown(ctx, client.StopTasks) })
-	}
 	return nil
 }
 
@@ -122,18 +122,6 @@ func hostNetworks(in []config.HostNetwork) map[string]*api.HostNetworkInfo {
 	}
 	return out
 }
-
-// goodbye tells the servers that this node will be back.
-func (n *node) goodbye(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	// Gossip says the same; this only says it sooner.
-	_ = n.calls.Goodbye(ctx, nodeapi.GoodbyeRequest{NodeID: n.id, Restart: true, Grace: restartGrace})
-}
-
-// restartGrace is how long an agent that restarts may be away before its work is
-// placed elsewhere: an upgrade of the machine's packages takes minutes.
-const restartGrace = 5 * time.Minute
 
 // gauges is telemetry as the client and the drivers write it.
 type gauges struct{ t *telemetry.Telemetry }

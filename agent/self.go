@@ -26,7 +26,7 @@ func (a *Agent) self() *api.AgentSelf {
 		stats["nomad"] = map[string]string{"server": "true", "leader": fmt.Sprint(s.raft.IsLeader()), "leader_addr": addr, "bootstrap": fmt.Sprint(a.cfg.Server.BootstrapExpect == 1)}
 	}
 	if n := a.node; n != nil {
-		stats["client"] = map[string]string{"node_id": n.id}
+		stats["client"] = map[string]string{"node_id": n.client.NodeID()}
 	}
 	return &api.AgentSelf{Config: configMap(a.cfg.Redacted(), a.opts.Version), Member: *agentMember(a.gossip.Self()), Stats: stats}
 }

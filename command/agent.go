@@ -106,7 +106,7 @@ func untilStopped(a *agent.Agent, cfg *config.Config, log hclog.Logger, signals 
 			}
 			log.Info("reloaded the configuration")
 		default:
-			leave := cfg.DevMode || sig == os.Interrupt && cfg.LeaveOnInterrupt || sig == syscall.SIGTERM && cfg.LeaveOnTerminate
+			leave := sig == os.Interrupt && cfg.LeaveOnInterrupt || sig == syscall.SIGTERM && cfg.LeaveOnTerminate
 			log.Info("stopping", "signal", sig.String(), "leave", leave)
 			if leave {
 				return agent.Leave, leavePatience

@@ -84,7 +84,7 @@ func (d *demo) run() (err error) {
 		err = errors.Join(err, d.cleanUp())
 	}()
 	err = d.story(ctx)
-	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded) && context.Cause(ctx) == context.Canceled {
+	if ctx.Err() == context.Canceled { // a signal, not the limit of -once
 		if d.once {
 			return exitError{1, errors.New("interrupted")}
 		}
@@ -158,18 +158,14 @@ func (d *demo) story(ctx context.Context) error {
 			return err
 		}
 	}
-	c, err := d.agents[0].client()
-	if err != nil {
-		return fmt.Errorf("make client: %w", err)
-	}
-	w := &demoWatch{c: c, agents: d.agents}
+	w := &demoWatch{agents: d.agents}
 	if err := until(ctx, "the cluster is up", d.agents, func() bool { return w.readyNodes() == demoClients }); err != nil {
 		return err
 	}
 	d.board.log("The cluster is up after %s: a leader, and %d nodes ready", seconds(time.Since(begin)), demoClients)
 
 	begin = time.Now()
-	if err := d.submit(c); err != nil {
+	if err := d.submit(w.c()); err != nil {
 		return err
 	}
 	if err := until(ctx, "every instance answers", d.agents, func() bool { return w.answering(ctx) == demoInstances }); err != nil {
@@ -193,7 +189,8 @@ func (d *demo) story(ctx context.Context) error {
 	if d.once {
 		return nil
 	}
-	d.board.log("It goes on running. Break something, or press Ctrl-C to stop it and remove everything.")
+	d.board.log("It goes on running. Break something yourself: kill -9 %d is the agent of %s.", d.agents[0].pid(), d.agents[0].name)
+	d.board.log("Ctrl-C stops everything and removes it.")
 	return d.live(ctx, w)
 }
 
@@ -265,11 +262,8 @@ func (d *demo) invite(w *demoWatch) {
 		flag = " -address " + d.agents[0].url()
 	}
 	d.board.log("Open  %s  in a browser: one of the instances", w.anyURL())
-	for _, line := range []string{"job status%s web", "node status%s", "server members%s", "job scale%s web 9", "demo -h"} {
-		if strings.Contains(line, "%s") {
-			line = fmt.Sprintf(line, flag)
-		}
-		d.board.log("Type  selfheal %s", line)
+	for _, line := range []string{"job status%s web", "node status%s", "server members%s", "job scale%s web 9"} {
+		d.board.log("Type  selfheal "+line, flag)
 	}
 }
 
@@ -293,7 +287,7 @@ func (d *demo) killAndWatch(ctx context.Context, w *demoWatch, victim *demoAgent
 	}
 	d.board.log("  %-38s %s", "noticed that the node is dead after", seconds(r.detected))
 	d.board.log("  %-38s %s", "placed what it ran on other nodes after", seconds(r.placed))
-	d.board.log("  %-38s %s", "all six answered HTTP again after", seconds(r.answering))
+	d.board.log("  %-38s %s", fmt.Sprintf("all %d answered HTTP again after", demoInstances), seconds(r.answering))
 	d.board.draw(w.view())
 	return nil
 }

@@ -21,7 +21,7 @@ import (
 const (
 	demoServers = 3
 	demoClients = 4
-	demoPorts   = 20
+	demoPorts   = 128
 )
 
 // demoAgent is one agent of the demo: a process of this same binary.
@@ -31,6 +31,8 @@ type demoAgent struct {
 	dir             string
 	http, rpc, serf int
 	taskPorts       int // first of demoPorts; 0 on a server
+
+	api *api.Client // asks this agent only
 
 	cmd    *exec.Cmd
 	exited chan struct{}
@@ -84,6 +86,10 @@ func planCluster(dir string, port int) ([]*demoAgent, error) {
 			if a.taskPorts, err = p.span(demoPorts); err != nil {
 				return nil, err
 			}
+		}
+		var err error
+		if a.api, err = api.NewClient(&api.Config{Address: a.url()}); err != nil {
+			return nil, fmt.Errorf("make client: %w", err)
 		}
 		out = append(out, a)
 	}
@@ -259,11 +265,6 @@ func died(agents []*demoAgent) error {
 		}
 	}
 	return nil
-}
-
-// client asks this agent only, briefly.
-func (a *demoAgent) client() (*api.Client, error) {
-	return api.NewClient(&api.Config{Address: a.url()})
 }
 
 // until calls f every few milliseconds until it is true, an agent dies or ctx ends.

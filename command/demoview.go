@@ -30,7 +30,7 @@ type demoInstance struct {
 // view looks at the cluster; nodes that nobody knows of yet are "starting".
 func (w *demoWatch) view() demoView {
 	status := map[string]string{}
-	if nodes, _, err := w.c.Nodes().List(nil); err == nil {
+	if nodes, _, err := w.c().Nodes().List(nil); err == nil {
 		for _, n := range nodes {
 			status[n.Name] = n.Status
 		}

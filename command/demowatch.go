@@ -15,7 +15,6 @@ import (
 
 // demoWatch looks at the demo's cluster through its API, and at its web servers.
 type demoWatch struct {
-	c      *api.Client
 	agents []*demoAgent
 
 	mu    sync.Mutex
@@ -26,9 +25,19 @@ type demoWatch struct {
 // probeClient never keeps a connection: a kept one would not notice a restart.
 var probeClient = &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
+// c asks the first server that runs: a visitor may kill any of them.
+func (w *demoWatch) c() *api.Client {
+	for _, a := range w.agents {
+		if a.server && a.running() {
+			return a.api
+		}
+	}
+	return w.agents[0].api
+}
+
 // readyNodes counts the nodes that are ready.
 func (w *demoWatch) readyNodes() int {
-	nodes, _, err := w.c.Nodes().List(nil)
+	nodes, _, err := w.c().Nodes().List(nil)
 	if err != nil {
 		return 0
 	}
@@ -55,7 +64,7 @@ func (w *demoWatch) nodeID(name string) string {
 
 // wanted are the job's allocations that should run.
 func (w *demoWatch) wanted() []*api.AllocationListStub {
-	all, _, err := w.c.Jobs().Allocations("web", false, nil)
+	all, _, err := w.c().Jobs().Allocations("web", false, nil)
 	if err != nil {
 		return nil
 	}
@@ -92,7 +101,7 @@ func (w *demoWatch) address(id string) string {
 	if addr != "" {
 		return addr
 	}
-	a, _, err := w.c.Allocations().Info(id, nil)
+	a, _, err := w.c().Allocations().Info(id, nil)
 	if err != nil || a.AllocatedResources == nil {
 		return ""
 	}
@@ -189,12 +198,12 @@ func (w *demoWatch) beginRecovery(ctx context.Context, victim *demoAgent) (*reco
 			r.lost[a.ID] = true
 		}
 	}
-	_, meta, err := w.c.Nodes().List(nil)
+	_, meta, err := w.c().Nodes().List(nil)
 	if err != nil {
 		return nil, fmt.Errorf("look at the nodes: %w", err)
 	}
 	topics := map[api.Topic][]string{api.TopicNode: {"*"}, api.TopicAllocation: {"*"}}
-	if r.events, err = w.c.EventStream().Stream(ctx, topics, meta.LastIndex, &api.QueryOptions{}); err != nil {
+	if r.events, err = w.c().EventStream().Stream(ctx, topics, meta.LastIndex, &api.QueryOptions{}); err != nil {
 		return nil, fmt.Errorf("follow events: %w", err)
 	}
 	return r, nil
@@ -228,7 +237,7 @@ func (r *recovery) run(ctx context.Context, changed func()) error {
 func (r *recovery) look(ctx context.Context) {
 	since := func() time.Duration { return time.Since(r.begin) }
 	if r.detected == 0 {
-		if n, _, err := r.w.c.Nodes().Info(r.node, nil); err == nil && n.Status != api.NodeStatusReady {
+		if n, _, err := r.w.c().Nodes().Info(r.node, nil); err == nil && n.Status != api.NodeStatusReady {
 			r.detected = since()
 		}
 	}

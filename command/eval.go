@@ -67,7 +67,7 @@ func evalRows(evals []*api.Evaluation, verbose bool) []string {
 	rows := []string{row("ID", "Priority", "Triggered By", "Job ID", "Status", "Placement Failures")}
 	for _, e := range evals {
 		failures := "N/A"
-		if finished(e.Status) || e.Status == api.EvalStatusBlocked {
+		if finished(e.Status) || len(e.FailedTGAllocs) > 0 {
 			failures = fmt.Sprint(len(e.FailedTGAllocs) > 0)
 		}
 		rows = append(rows, row(shortID(e.ID, verbose), fmt.Sprint(e.Priority), e.TriggeredBy, e.JobID, e.Status, failures))
@@ -79,16 +79,13 @@ func evalStatus() verb {
 	var o output
 	var verbose, watch bool
 	return verb{
-		args: "[EVAL]", max: 1,
+		args: "EVAL", min: 1, max: 1,
 		short: "Show an evaluation and its reasons",
 		flags: concat(o.rows(), []flagRow{
 			{"monitor", "", "Watch it until it is done.", &watch, nil},
 			{"verbose", "", "Show whole IDs and times.", &verbose, nil},
 		}),
 		run: func(s *session, args []string) error {
-			if len(args) == 0 {
-				return usagef("wants an evaluation; selfheal eval list lists them")
-			}
 			c, err := s.client()
 			if err != nil {
 				return err

@@ -73,7 +73,7 @@ func hint(m *api.AllocationMetric) string {
 			}
 		}
 	case len(filtered) > 0 && strings.HasPrefix(filtered[0], "missing drivers"):
-		return "enable the driver in the clients' configuration: plugin \"NAME\" { config { enabled = true } }"
+		return "enable the driver on the clients: config { enabled = true } inside a plugin block with its name"
 	case len(filtered) > 0:
 		return "selfheal node status -verbose NODE shows what a node has to match a constraint with"
 	case m.NodesEvaluated == 0 && m.NodesFiltered == 0:

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +30,12 @@ func parseFlags(rows []flagRow, args []string) ([]string, error) {
 	set.SetOutput(io.Discard)
 	for _, r := range rows {
 		if b, ok := r.value.(*bool); ok {
-			set.BoolVar(b, r.name, *b, "")
+			set.BoolFunc(r.name, "", func(text string) (err error) {
+				if *b, err = strconv.ParseBool(text); err != nil {
+					err = errors.New("want true or false")
+				}
+				return err
+			})
 		} else {
 			set.Func(r.name, "", r.set)
 		}
@@ -97,8 +103,14 @@ func explainFlag(err error, rows []flagRow) error {
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
 		return usagef("-%s wants an argument", name)
 	}
+	if m := badValue.FindStringSubmatch(text); m != nil {
+		return usagef("-%s: %s, not %s", m[2], m[3], m[1])
+	}
 	return usageError{text}
 }
+
+// badValue is how the flag package words a value that a row's set refused.
+var badValue = regexp.MustCompile(`^invalid (?:boolean )?value (".*") for (?:flag )?-([^:]+): (.*)$`)
 
 // wrap breaks a text into lines of at most width characters, each after indent.
 func wrap(text, indent string, width int) string {

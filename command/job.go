@@ -98,7 +98,7 @@ Exit code 0: done. 2: registered, but not everything found a node, or the deploy
 			opts.ModifyIndex, opts.EnforceIndex = checkIndex()
 			resp, _, err := c.Jobs().RegisterOpts(p.job, opts, &api.WriteOptions{Namespace: deref(p.job.Namespace)})
 			if err != nil {
-				return fmt.Errorf("register job: %w", err)
+				return p.refused(s, fmt.Errorf("register job: %w", err))
 			}
 			s.warn(resp.Warnings)
 			if resp.EvalID == "" {
@@ -154,8 +154,8 @@ func jobValidate() verb {
 			for _, w := range problems.Warnings {
 				s.warn(w)
 			}
-			if err := problems.Err(); err != nil {
-				return fmt.Errorf("the job is not valid:\n%w", err)
+			if len(problems.Errors) > 0 {
+				return p.invalid(s, problems.Errors)
 			}
 			c, err := s.client()
 			if err != nil {
@@ -169,8 +169,10 @@ func jobValidate() verb {
 			case err != nil:
 				s.say("The job is valid here; no agent at %s was there to ask.", s.address())
 				return nil
-			case resp.Error != "" || len(resp.ValidationErrors) > 0:
-				return fmt.Errorf("the job is not valid:\n%s", strings.Join(append(resp.ValidationErrors, resp.Error)[:max(1, len(resp.ValidationErrors))], "\n"))
+			case len(resp.ValidationErrors) > 0:
+				return p.invalid(s, resp.ValidationErrors)
+			case resp.Error != "":
+				return fmt.Errorf("the job is not valid:\n%s", resp.Error)
 			}
 			s.warn(resp.Warnings)
 			s.printf("The job is valid.\n")

@@ -2,8 +2,10 @@ package command
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/nomad/api"
@@ -32,6 +34,32 @@ func (f *jobFile) rows() []flagRow {
 type parsed struct {
 	job        *api.Job
 	submission *api.JobSubmission
+	path       string
+	body       []byte
+}
+
+// invalid shows problems with the job at their places in the file; the error then
+// only counts them.
+func (p parsed) invalid(s *session, problems []string) error {
+	diags := jobspec.Locate(p.path, p.body, problems)
+	_ = diags.Render(s.err, map[string][]byte{p.path: p.body}, s.errColor)
+	return fmt.Errorf("%s in the job file", plural(len(diags), "error"))
+}
+
+// refused does the same for a server's answer, if that is what it is about.
+func (p parsed) refused(s *session, err error) error {
+	if !isStatus(err, http.StatusBadRequest) {
+		return err
+	}
+	jobspec.Canonicalize(p.job)
+	known := jobspec.Validate(p.job, jobspec.Limits{}).Errors
+	lines := strings.Split(s.explain(err), "\n")
+	for _, line := range lines {
+		if !slices.Contains(known, line) {
+			return err // a server may have limits of its own, or be of another version
+		}
+	}
+	return p.invalid(s, lines)
 }
 
 // read parses the job file at path ("-" is standard input) on this machine.
@@ -66,12 +94,16 @@ func (f *jobFile) read(s *session, path string) (parsed, error) {
 	if region := s.or(s.flags.region, "REGION"); region != "" && job.Region == nil {
 		job.Region = &region
 	}
-	return parsed{job, f.submission(in)}, nil
+	return parsed{job, f.submission(in), in.Path, body}, nil
 }
 
 // input gathers everything that the job file may refer to.
 func (f *jobFile) input(s *session, path string, body []byte) (jobspec.Input, error) {
-	dir, err := os.Getwd()
+	near := "." // what file() and its like begin at: where the job file is
+	if path != "-" {
+		near = filepath.Dir(path)
+	}
+	dir, err := filepath.Abs(near)
 	if err != nil {
 		return jobspec.Input{}, fmt.Errorf("read job file: %w", err)
 	}

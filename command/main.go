@@ -42,12 +42,14 @@ func Main(args []string) int {
 func run(args []string, s *session) int {
 	s.color, s.errColor = s.wantsColor(s.out), s.wantsColor(s.err)
 	known := catalogue()
-	if len(args) == 0 {
-		fmt.Fprint(s.err, overview(known))
-		return ExitNoCommand
-	}
-	if err := known.check(args); err != nil {
-		return s.fail("", err)
+	if _, completing := s.lookup("COMP_LINE"); !completing {
+		if len(args) == 0 {
+			fmt.Fprint(s.err, overview(known))
+			return ExitNoCommand
+		}
+		if err := known.check(args); err != nil {
+			return s.fail("", err)
+		}
 	}
 	commands := map[string]cli.CommandFactory{}
 	for _, e := range known {

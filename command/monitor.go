@@ -160,14 +160,23 @@ func (m *monitor) deployment(ctx context.Context, id string) error {
 			g := d.TaskGroups[group]
 			m.change("group "+group, "Group %q: %d of %d placed, %d healthy, %d unhealthy", group,
 				g.PlacedAllocs, max(g.DesiredTotal, g.DesiredCanaries), g.HealthyAllocs, g.UnhealthyAllocs)
+			if g.UnhealthyAllocs > 0 && m.said["failures"] == "" {
+				m.said["failures"] = "told"
+				m.failures(ctx, id)
+			}
 			waiting = waiting || g.DesiredCanaries > 0 && !g.Promoted && g.HealthyAllocs >= g.DesiredCanaries && !strings.Contains(d.StatusDescription, "automatic")
 		}
-		m.change("deployment", "Deployment %s is %s%s", shortID(id, m.verbose), d.Status, after(d.StatusDescription))
+		why := after(d.StatusDescription)
+		if d.StatusDescription == "Deployment is "+d.Status {
+			why = ""
+		}
+		m.change("deployment", "Deployment %s is %s%s", shortID(id, m.verbose), d.Status, why)
 		switch {
 		case d.Status == "successful":
 			return nil
 		case d.Status == "failed" || d.Status == "cancelled":
-			return exitError{ExitUnplaced, fmt.Errorf("deployment %s %s%s", shortID(id, m.verbose), d.Status, after(d.StatusDescription))}
+			m.failures(ctx, id)
+			return exitError{ExitUnplaced, fmt.Errorf("deployment %s %s%s", shortID(id, m.verbose), d.Status, why)}
 		case d.Status == "paused":
 			m.s.say("  It is paused: selfheal deployment resume %s goes on.", shortID(id, m.verbose))
 			return nil
@@ -176,6 +185,32 @@ func (m *monitor) deployment(ctx context.Context, id string) error {
 			return nil
 		}
 	}
+}
+
+// failures says what went wrong in one allocation of a deployment that did not
+// become healthy: usually it is the same in all.
+func (m *monitor) failures(ctx context.Context, id string) {
+	allocs, _, err := m.c.Deployments().Allocations(id, m.query(ctx, 0))
+	if err != nil {
+		return // it was only an addition
+	}
+	for _, a := range allocs {
+		if a.DeploymentStatus == nil || a.DeploymentStatus.Healthy == nil || *a.DeploymentStatus.Healthy {
+			continue
+		}
+		m.s.say("  Allocation %s is unhealthy:", shortID(a.ID, m.verbose))
+		for _, task := range keys(a.TaskStates) {
+			for _, e := range lastEvents(a.TaskStates[task].Events, 3) {
+				m.s.say("    Task %q: %s: %s", task, e.Type, eventText(e))
+			}
+		}
+		m.s.say("    More: selfheal alloc status %s, selfheal alloc logs -stderr %s", shortID(a.ID, m.verbose), shortID(a.ID, m.verbose))
+		return
+	}
+}
+
+func lastEvents(events []*api.TaskEvent, n int) []*api.TaskEvent {
+	return events[max(0, len(events)-n):]
 }
 
 // finished reports whether an evaluation's status is its last.

@@ -45,7 +45,7 @@ func plan(s *session, f *jobFile, path string, diff, verbose bool) error {
 	}
 	resp, _, err := c.Jobs().PlanOpts(p.job, &api.PlanOptions{Diff: diff}, &api.WriteOptions{Namespace: deref(p.job.Namespace)})
 	if err != nil {
-		return fmt.Errorf("plan job: %w", err)
+		return p.refused(s, fmt.Errorf("plan job: %w", err))
 	}
 	if diff && resp.Diff != nil {
 		s.printf("%s\n", jobDiff(resp.Diff, resp.Annotations, verbose, s.color))

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -68,8 +69,9 @@ func (s *session) request(method, path, filter string, headers []string, body io
 
 // httpClient is a client with the session's certificates.
 func (s *session) httpClient() (*http.Client, error) {
-	client := cleanhttp.DefaultClient()
-	f := s.flags
+	transport := cleanhttp.DefaultTransport()
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	client, f := &http.Client{Transport: transport}, s.flags
 	err := api.ConfigureTLS(client, &api.TLSConfig{
 		CACert: s.or(f.caCert, "CACERT"), CAPath: s.or(f.caPath, "CAPATH"),
 		ClientCert: s.or(f.clientCert, "CLIENT_CERT"), ClientKey: s.or(f.clientKey, "CLIENT_KEY"),

@@ -53,7 +53,7 @@ func serverMembers() verb {
 				}
 				s.table(rows)
 			} else {
-				s.table(memberRows(all, leaders))
+				s.table(memberRows(all, leaders, verbose))
 			}
 			if err != nil {
 				return fmt.Errorf("ask who leads: %w", err)
@@ -81,14 +81,21 @@ func leaders(c *api.Client, members []*api.AgentMember) (map[string]string, erro
 	return out, first
 }
 
-func memberRows(all []*api.AgentMember, leaders map[string]string) []string {
-	rows := []string{row("Name", "Address", "Port", "Status", "Leader", "Raft Version", "Build", "Datacenter", "Region")}
+func memberRows(all []*api.AgentMember, leaders map[string]string, verbose bool) []string {
+	head := []string{"Name", "Address", "Port", "Status", "Leader", "Build", "DC", "Region"}
+	if verbose {
+		head = append(head, "Raft Version", "ID")
+	}
+	rows := []string{row(head...)}
 	for _, m := range all {
 		leader := leaders[m.Tags["region"]]
 		isLeader := leader != "" && (leader == m.Tags["rpc_addr"] || leader == net.JoinHostPort(m.Addr, m.Tags["port"]) ||
 			leader == net.JoinHostPort(m.Tags["rpc_addr"], m.Tags["port"]))
-		rows = append(rows, row(m.Name, m.Addr, fmt.Sprint(m.Port), m.Status, fmt.Sprint(isLeader),
-			m.Tags["raft_vsn"], m.Tags["build"], m.Tags["dc"], m.Tags["region"]))
+		cells := []string{m.Name, m.Addr, fmt.Sprint(m.Port), m.Status, fmt.Sprint(isLeader), m.Tags["build"], m.Tags["dc"], m.Tags["region"]}
+		if verbose {
+			cells = append(cells, m.Tags["raft_vsn"], m.Tags["id"])
+		}
+		rows = append(rows, row(cells...))
 	}
 	return rows
 }

@@ -166,6 +166,10 @@ func (s *session) explain(err error) string {
 	if errors.As(err, &web) {
 		return fmt.Sprintf("ask %s: %v", s.address(), web.Err)
 	}
+	// Some calls of the client pass an error on as text.
+	if _, host, _ := strings.Cut(s.address(), "://"); strings.Contains(err.Error(), "dial tcp "+host+": connect: connection refused") {
+		return fmt.Sprintf("no agent answers at %s (is one running? -address or SELFHEAL_ADDR names another)", s.address())
+	}
 	return err.Error()
 }
 

@@ -46,7 +46,7 @@ func (f *fleetFlags) rows() []flagRow {
 		{"datacenters", "LIST", "Datacenters that the nodes are in, in turn (default dc1).", list(&f.datacenters), nil},
 		{"class", "LIST", "Node classes, in turn.", list(&f.classes), nil},
 		{"node-pool", "NAME", "Node pool (default default).", &f.Pool, nil},
-		{"driver", "LIST", "Drivers that the nodes claim to have beside mock_driver. Their tasks only seem to run!", list(&f.drivers), nil},
+		{"driver", "LIST", "Drivers that the nodes claim to have beside mock_driver. Their tasks only seem to run.", list(&f.drivers), nil},
 		{"name", "NAME", "Nodes are called NAME-<number> (default sim).", &f.Name, nil},
 		{"seed", "TEXT", "The same text gives the same node IDs in another run.", &f.Seed, nil},
 		{"cpu", "MHZ", "CPU of each node (default 4000).", &f.CPU, nil},

@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"sort"
 
 	"github.com/hashicorp/nomad/api"
 )
@@ -17,7 +18,7 @@ func systemVerbs() entries {
 
 func systemGC() verb {
 	return verb{
-		short: "Forget finished jobs, allocations, evaluations and dead nodes",
+		short: "Forget what is finished, and nodes that are gone",
 		run: func(s *session, args []string) error {
 			c, err := s.client()
 			if err != nil {
@@ -75,6 +76,7 @@ func namespaceList() verb {
 			if o.wanted() {
 				return o.print(s, all)
 			}
+			sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
 			rows := []string{row("Name", "Description")}
 			for _, n := range all {
 				rows = append(rows, row(n.Name, clip(n.Description, 50)))

@@ -113,8 +113,14 @@ func (ds Diagnostics) Error() string {
 
 // Render writes each diagnostic with its source line and a caret under the
 // place. sources maps a file name to its text; a name that is missing loses
-// the source line only. Colour is ANSI: red for errors, yellow for warnings.
+// the source line only. Colour is ANSI: red for errors, yellow for warnings. After
+// maxRendered it only says how many more there are: so many come from a file of
+// another kind, where the first says it all.
 func (ds Diagnostics) Render(w io.Writer, sources map[string][]byte, color bool) error {
+	if more := len(ds) - maxRendered; more > 0 {
+		defer fmt.Fprintf(w, "\nand %d more\n", more)
+		ds = ds[:maxRendered]
+	}
 	for i, d := range ds {
 		var b strings.Builder
 		if i > 0 {
@@ -127,6 +133,8 @@ func (ds Diagnostics) Render(w io.Writer, sources map[string][]byte, color bool)
 	}
 	return nil
 }
+
+const maxRendered = 30
 
 func (d Diagnostic) render(b *strings.Builder, source []byte, color bool) {
 	paint := func(s string) string {

@@ -15,6 +15,7 @@ type gap struct {
 	field   string   // Go field of that type; the name in the file for "*"
 	what    string   // how messages call it; %s stands for the value
 	only    []string // values that are supported; nil: the field itself is refused unless zero
+	not     []string // values that are refused, where Validate knows the others
 	carried bool     // Parse accepts the field; only Validate refuses the job
 	instead string   // advice, may be empty
 }
@@ -47,6 +48,17 @@ var gaps = gapTable{
 	{in: "Service", field: "Connect", what: "connect"},
 	{in: "Service", field: "Identity", what: "service identity"},
 	{in: "Service", field: "Cluster", what: "service cluster %s", only: []string{"", "default"}},
+	{in: "Service", field: "AddressMode", what: "service address_mode %s", not: []string{"alloc", "alloc_ipv6", "driver"}, instead: `use address_mode = "host": tasks share the network of their node`},
+	{in: "Service", field: "TaggedAddresses", what: "service tagged_addresses", carried: true, instead: "they need Consul; use address for the one that others are to use"},
+	{in: "Service", field: "Weights", what: "service weights", carried: true, instead: "they need Consul"},
+	{in: "Service", field: "Kind", what: "service kind", instead: "it belongs to connect"},
+	{in: "ServiceCheck", field: "Type", what: "check type %s", not: []string{"grpc", "script"}, instead: `use type = "http" or "tcp"`},
+	{in: "ServiceCheck", field: "Command", what: "check command", instead: `use type = "http" or "tcp"`},
+	{in: "ServiceCheck", field: "Args", what: "check args", instead: `use type = "http" or "tcp"`},
+	{in: "ServiceCheck", field: "GRPCService", what: "check grpc_service", instead: `use type = "http" or "tcp"`},
+	{in: "ServiceCheck", field: "GRPCUseTLS", what: "check grpc_use_tls", instead: `use type = "http" or "tcp"`},
+	{in: "ServiceCheck", field: "AddressMode", what: "check address_mode %s", not: []string{"alloc", "alloc_ipv6", "driver"}, instead: "leave it out: a check asks where the task listens on its node"},
+	{in: "ServiceCheck", field: "Advertise", what: "check advertise", instead: "leave it out: a check asks where the task listens on its node"},
 	{in: "ServiceCheck", field: "Expose", what: "check expose", instead: "it belongs to connect"},
 
 	{in: "Task", field: "Vault", what: "vault"},
@@ -78,7 +90,7 @@ func (g *gap) message(value string) string {
 func (t gapTable) whole(typ reflect.Type, index int) *gap {
 	field := typ.Field(index)
 	row := t.find(typ.Name(), field.Name)
-	if row == nil || row.only != nil || row.carried {
+	if row == nil || row.only != nil || row.not != nil || row.carried {
 		return nil
 	}
 	if kind := deref(field.Type).Kind(); kind != reflect.Struct && kind != reflect.Slice {
@@ -115,6 +127,9 @@ func (g *gap) allows(held reflect.Value) bool {
 	}
 	if g.only != nil {
 		return slices.Contains(g.only, printable(held))
+	}
+	if g.not != nil {
+		return !slices.Contains(g.not, printable(held))
 	}
 	return held.IsZero() || (held.Kind() == reflect.Slice && held.Len() == 0)
 }

@@ -28,6 +28,16 @@ func TestRender(t *testing.T) {
 	}
 }
 
+func TestRenderOfAnotherKindOfFile(t *testing.T) {
+	var out bytes.Buffer
+	if err := make(Diagnostics, 150).Render(&out, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "Error:"); n != maxRendered || !strings.HasSuffix(out.String(), "\nand 120 more\n") {
+		t.Errorf("%d of 150 shown: %q", n, out.String())
+	}
+}
+
 func TestDiagnosticsText(t *testing.T) {
 	diags := Diagnostics{
 		{Severity: Warning, Summary: "odd", File: "a", Line: 1, Column: 2},

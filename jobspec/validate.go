@@ -114,7 +114,7 @@ func (c checker) name(what, is string, refused string) {
 		c.errorf("%s has %d bytes; at most %d are allowed", what, len(is), maxName)
 	case !utf8.ValidString(is):
 		c.errorf("%s is not UTF-8 text", what)
-	case strings.ContainsFunc(is, unicode.IsControl):
+	case strings.ContainsRune(is, 0), !strings.HasPrefix(what, "job ") && strings.ContainsFunc(is, unicode.IsControl):
 		c.errorf("%s %q holds a control character", what, is)
 	case strings.ContainsAny(is, refused):
 		c.errorf("%s %q may not hold %s", what, is, spelled(refused))

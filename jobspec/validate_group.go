@@ -42,9 +42,7 @@ func (c checker) group(job *api.Job, g *api.TaskGroup, kind jobKind) {
 	if g.EphemeralDisk != nil {
 		c.within("ephemeral_disk size", or(g.EphemeralDisk.SizeMB), 0, maxMB)
 	}
-	for _, s := range g.Services {
-		c.service(s, g, nil)
-	}
+	c.services(g.Services, g, nil)
 	c.tasks(job, g)
 }
 

@@ -15,16 +15,35 @@ var serviceName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,126}[a-zA-Z0
 // minCheck is the shortest interval and timeout of a check.
 const minCheck = time.Second
 
-// service judges a service of a group (t is nil) or of a task.
-func (c checker) service(s *api.Service, g *api.TaskGroup, t *api.Task) {
-	if s == nil {
-		return
+// services judges the services of a group (t is nil) or of a task.
+func (c checker) services(list []*api.Service, g *api.TaskGroup, t *api.Task) {
+	seen := map[[2]string]bool{}
+	for _, s := range list {
+		if s == nil {
+			continue
+		}
+		c.service(s, g, t)
+		if key := [2]string{s.Name, s.PortLabel}; seen[key] {
+			c.errorf("service %q is there twice with port %q: give one another name or port", s.Name, s.PortLabel)
+		} else {
+			seen[key] = true
+		}
 	}
+}
+
+// service judges one service. What of it is metadata is carried with the job and has
+// no place in the built-in catalogue, whose registrations have tags only: meta,
+// canary_meta, enable_tag_override (nobody but the job changes tags there) and the
+// notes of a check.
+func (c checker) service(s *api.Service, g *api.TaskGroup, t *api.Task) {
 	c = c.in("service %q", s.Name)
 	if !atRuntime(s.Name) && !serviceName.MatchString(s.Name) {
 		c.errorf("name must be 1 to 128 letters, digits, _, . or -, beginning and ending with a letter or digit")
 	}
 	c.oneOf("provider", s.Provider, "", api.ServiceProviderConsul, "nomad")
+	if s.Provider == api.ServiceProviderConsul { // also where none was named: it is the default
+		c.warnf(`provider "consul": no Consul is connected yet; it is registered in the built-in catalogue`)
+	}
 	c.oneOf("address_mode", s.AddressMode, "", "auto", "alloc", "alloc_ipv6", "driver", "host")
 	c.oneOf("on_update", s.OnUpdate, "", api.OnUpdateRequireHealthy, api.OnUpdateIgnoreWarn, api.OnUpdateIgnore)
 	c.servicePort(s.PortLabel, s.AddressMode, g)
@@ -62,19 +81,20 @@ func (c checker) servicePort(label, mode string, g *api.TaskGroup) {
 	}
 }
 
-// checkTypes says what each type of check needs.
-var checkTypes = map[string]struct{ port, path, command bool }{
+// checkTypes says what each type of check needs. The last two are known, and
+// refused by the table of gaps.
+var checkTypes = map[string]struct{ port, path bool }{
 	"http":   {port: true, path: true},
 	"tcp":    {port: true},
 	"grpc":   {port: true},
-	"script": {command: true},
+	"script": {},
 }
 
 // check judges one health check.
 func (c checker) check(check *api.ServiceCheck, s *api.Service, g *api.TaskGroup) {
 	needs, known := checkTypes[check.Type]
 	if !known {
-		c.oneOf("type", check.Type, keys(checkTypes)...)
+		c.oneOf("type", check.Type, "http", "tcp")
 	}
 	if check.Interval < minCheck {
 		c.errorf("interval must be at least %s (is %s)", minCheck, check.Interval)
@@ -89,9 +109,6 @@ func (c checker) check(check *api.ServiceCheck, s *api.Service, g *api.TaskGroup
 	if needs.path && !strings.HasPrefix(check.Path, "/") && !atRuntime(check.Path) {
 		c.errorf("path must begin with / (is %q)", check.Path)
 	}
-	if needs.command && check.Command == "" {
-		c.errorf("command is missing")
-	}
 	if check.TaskName != "" && !hasTask(g, check.TaskName) {
 		c.errorf("task %q is not in the group", check.TaskName)
 	}
@@ -100,6 +117,8 @@ func (c checker) check(check *api.ServiceCheck, s *api.Service, g *api.TaskGroup
 	c.oneOf("address_mode", check.AddressMode, "", "alloc", "alloc_ipv6", "driver", "host")
 	if needs.path {
 		c.oneOf("protocol", check.Protocol, "", "http", "https")
+	} else if check.Type == "tcp" && (check.Path != "" || check.Method != "" || check.Body != "" || len(check.Header) > 0 || check.Protocol != "") {
+		c.warnf("path, method, protocol, header and body have no effect on a tcp check")
 	}
 	c.checkRestart(check.CheckRestart)
 }

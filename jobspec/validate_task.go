@@ -61,9 +61,7 @@ func (c checker) task(job *api.Job, g *api.TaskGroup, t *api.Task) {
 	if t.Lifecycle != nil {
 		c.in("lifecycle").oneOf("hook", t.Lifecycle.Hook, api.TaskLifecycleHookPrestart, api.TaskLifecycleHookPoststart, api.TaskLifecycleHookPoststop)
 	}
-	for _, s := range t.Services {
-		c.service(s, g, t)
-	}
+	c.services(t.Services, g, t)
 	c.files(job, g, t)
 }
 

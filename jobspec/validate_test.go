@@ -165,10 +165,15 @@ func TestGapsInJSON(t *testing.T) {
 			if !ok {
 				t.Fatalf("no spot for type %s", row.in)
 			}
-			fill(reflect.ValueOf(spot(job)).Elem().FieldByName(row.field))
+			field, value := reflect.ValueOf(spot(job)).Elem().FieldByName(row.field), "filled"
+			fill(field)
+			if row.not != nil {
+				value = row.not[0]
+				field.SetString(value)
+			}
 			err := fmt.Sprint(Validate(job, Limits{}).Err())
-			if !strings.Contains(err, row.message("filled")) {
-				t.Errorf("got %s\nwant %q in it", err, row.message("filled"))
+			if !strings.Contains(err, row.message(value)) {
+				t.Errorf("got %s\nwant %q in it", err, row.message(value))
 			}
 		})
 	}
@@ -187,6 +192,8 @@ func fill(f reflect.Value) {
 		if f.Index(0).Kind() == reflect.Pointer {
 			f.Index(0).Set(reflect.New(f.Type().Elem().Elem()))
 		}
+	case reflect.Map:
+		f.Set(reflect.ValueOf(map[string]string{"filled": "filled"}))
 	case reflect.String:
 		f.SetString("filled")
 	case reflect.Bool:

@@ -25,12 +25,10 @@ type shared struct {
 	maxKillTimeout         time.Duration
 	journal                *journal
 	report                 func(status nodeapi.AllocStatus, hold bool)
-	// checksSince is since when all checks of an allocation pass, zero while they do
-	// not; nil where nobody runs checks: then running tasks are healthy.
-	checksSince func(allocID string) time.Time
-	removed     func(allocID string) // an allocation and its directory are gone
-	metrics     Metrics
-	log         hclog.Logger
+	checks                 Checks               // nil: nobody runs them, and tasks that run are healthy
+	removed                func(allocID string) // an allocation and its directory are gone
+	metrics                Metrics
+	log                    hclog.Logger
 }
 
 // alloc runs one allocation. Its goroutine, run, owns it: everybody else sends
@@ -59,6 +57,8 @@ type alloc struct {
 	changed   bool   // something happened since it was last published
 	status    string // as last published
 
+	serving
+
 	whenTerminal []func() // to call once every task is dead
 
 	// aloneFor is stop_on_client_after, 0 without it or once it ends. Others read it.
@@ -77,6 +77,7 @@ func newAlloc(h *shared, want *nodeapi.Alloc, job *api.Job, confirmed bool) (*al
 		id: want.ID, shared: h, log: h.log.With("alloc", want.ID, "job", want.JobID),
 		dir:       allocDir(h.allocDir + "/" + want.ID),
 		mailbox:   newMailbox(),
+		serving:   serving{poked: make(chan struct{}, 1)},
 		confirmed: confirmed,
 	}
 	if err := a.specify(want, job); err != nil {
@@ -134,6 +135,7 @@ func (a *alloc) resume(ctx context.Context, rec allocRecord, tasks map[string]ta
 		for _, t := range a.tasks {
 			if saved, ok := tasks[taskKey(a.id, t.spec.Name)]; ok {
 				t.m, t.saved = saved.Machine, saved.Handle
+				t.wasWell = t.m.Phase == phaseRunning && a.health.Healthy != nil && *a.health.Healthy
 			} else {
 				t.apply(event{kind: evReceived})
 			}
@@ -160,6 +162,9 @@ func (a *alloc) start(ctx context.Context, first func()) {
 func (a *alloc) run(ctx context.Context, cancel context.CancelFunc, first func()) {
 	defer close(a.done)
 	defer a.late.journal()
+	if a.shared.checks != nil {
+		defer a.shared.checks.Set(a.id, nil, nil)
+	}
 	defer a.wg.Wait()
 	defer close(a.quit)
 	defer cancel()
@@ -179,6 +184,7 @@ func (a *alloc) run(ctx context.Context, cancel context.CancelFunc, first func()
 		case f := <-a.inbox:
 			f()
 		case <-timer.C:
+		case <-a.poked:
 		case <-ctx.Done():
 			return
 		}
@@ -197,6 +203,7 @@ func (a *alloc) settle() time.Time {
 	for _, t := range a.tasks {
 		t.apply(event{kind: evTimer})
 	}
+	restart := a.restartUnhealthy(now)
 	for range len(a.tasks) + 2 { // each round of moves lets at most the next rank act
 		stopping := a.ending != "" && !now.Before(a.endAt)
 		todo := moves(a.members(), stopping, a.ending)
@@ -207,6 +214,7 @@ func (a *alloc) settle() time.Time {
 			a.tasks[mv.task].apply(mv.event(a.noDelay))
 		}
 	}
+	a.tendServices()
 	look := a.judgeHealth(now)
 	if a.changed {
 		a.changed = false
@@ -215,7 +223,7 @@ func (a *alloc) settle() time.Time {
 	if a.removing && a.forgotten() {
 		a.remove()
 	}
-	return a.earliest(look)
+	return a.earliest(look, restart)
 }
 
 // event is the move as its task sees it.
@@ -239,8 +247,7 @@ func (a *alloc) members() []member {
 }
 
 // earliest is when something is due by itself.
-func (a *alloc) earliest(look time.Time) time.Time {
-	times := []time.Time{look}
+func (a *alloc) earliest(times ...time.Time) time.Time {
 	if a.ending != "" && time.Now().Before(a.endAt) {
 		times = append(times, a.endAt)
 	}

@@ -16,29 +16,18 @@ func (a *alloc) judgeHealth(now time.Time) time.Time {
 		return time.Time{}
 	}
 	p := healthPolicyOf(a.job, a.group, a.want)
-	var checks *time.Time
-	if a.shared.checksSince != nil {
-		since := a.shared.checksSince(a.id)
-		checks = &since
-	}
 	well := make([]wellness, len(a.tasks))
 	for i, m := range a.members() {
 		well[i] = wellness{m.role, m.phase, m.failed, m.started, a.tasks[i].m.State.StartedAt}
 	}
-	next, look := a.health.judge(p, well, checks, now)
+	next, look := a.health.judge(p, well, a.checksSince(), now)
 	if next.Healthy != nil {
 		a.health = next
 		a.changed = true
 		a.save(false)
 	}
-	if !look.IsZero() && p.checks && checks != nil {
-		look = now.Add(min(look.Sub(now), checksPoll))
-	}
 	return look
 }
-
-// checksPoll is how often the checks are looked at while they decide over health.
-const checksPoll = 500 * time.Millisecond
 
 // publish tells the servers the present state. While a start is under way the next
 // change comes within milliseconds: then both go in one report.
@@ -52,6 +41,7 @@ func (a *alloc) publish() {
 	report := nodeapi.AllocStatus{
 		ID: a.id, ClientStatus: status, ClientDescription: description,
 		TaskStates: map[string]*api.TaskState{}, Healthy: a.health.Healthy, HealthyAt: a.health.At,
+		Services: a.services, Failing: a.failing,
 	}
 	hold := false
 	for _, t := range a.tasks {

@@ -10,7 +10,8 @@ import (
 
 // update takes over what the servers say now. It confirms the allocation.
 func (a *alloc) update(want *nodeapi.Alloc, job *api.Job) {
-	if want.AllocModifyIndex >= a.want.AllocModifyIndex {
+	touched := want.AllocModifyIndex > a.want.AllocModifyIndex
+	if touched || want.AllocModifyIndex == a.want.AllocModifyIndex {
 		if err := a.specify(want, job); err != nil {
 			a.log.Error("taking over an update failed", "err", err)
 		}
@@ -22,7 +23,7 @@ func (a *alloc) update(want *nodeapi.Alloc, job *api.Job) {
 		a.follow()
 	}
 	a.confirm()
-	if want.ClientStatus != a.status {
+	if want.ClientStatus != a.status || touched && len(a.offers) > 0 { // they may have taken its registrations away
 		a.changed = true
 	}
 }

@@ -66,9 +66,8 @@ type Config struct {
 	PollWait time.Duration
 	// MaxKillTimeout bounds every kill_timeout; 0 is 30 s.
 	MaxKillTimeout time.Duration
-	// ChecksSince is since when all checks of an allocation pass, zero while one does
-	// not. nil: tasks that run are healthy.
-	ChecksSince func(allocID string) time.Time
+	// Checks runs the health checks of services. nil: tasks that run are healthy.
+	Checks Checks
 
 	GC      GC
 	Logger  hclog.Logger
@@ -182,12 +181,16 @@ func (c *Client) open() error {
 		return err
 	}
 	c.journal = j
+	env := hostEnv(os.Environ(), c.cfg.Options)
+	if program, err := os.Executable(); err == nil {
+		env = withProgram(env, program)
+	}
 	c.shared = &shared{
 		allocDir: c.cfg.AllocDir, taskStateDir: filepath.Join(c.cfg.StateDir, "tasks"),
-		region: c.cfg.Region, env: hostEnv(os.Environ(), c.cfg.Options),
+		region: c.cfg.Region, env: env,
 		facts:   func() nodeFacts { return factsOf(c.Node(), c.cfg.Region) },
 		drivers: c.drivers, maxKillTimeout: c.cfg.MaxKillTimeout,
-		journal: j, report: c.reporter.set, checksSince: c.cfg.ChecksSince,
+		journal: j, report: c.reporter.set, checks: c.cfg.Checks,
 		removed: c.removed, metrics: c.cfg.Metrics, log: c.log,
 	}
 	c.jobs = content.jobs

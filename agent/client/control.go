@@ -20,11 +20,14 @@ const (
 	Restart ShutdownMode = iota
 	// StopTasks stops them all and removes their directories.
 	StopTasks
+	// Vanish does the same and tells no server: they end with this agent.
+	Vanish
 )
 
 const (
-	// restartGrace is how long servers are asked to wait for an agent that restarts.
-	restartGrace = 30 * time.Second
+	// restartGrace is how long servers are asked to wait for an agent that restarts: an
+	// upgrade of the machine's packages takes minutes.
+	restartGrace = 5 * time.Minute
 	// goodbyeLimit bounds what an agent that ends waits for its servers.
 	goodbyeLimit = 2 * time.Second
 )
@@ -41,14 +44,11 @@ func (c *Client) Shutdown(ctx context.Context, mode ShutdownMode) error {
 	}
 	c.mu.Unlock()
 	var errs []error
-	if mode == StopTasks && running {
-		errs = append(errs, c.stopAll(ctx))
+	if mode != Restart && running {
+		errs = append(errs, c.stopAll(ctx, mode != Vanish))
 	}
-	bye, cancel := context.WithTimeout(ctx, goodbyeLimit)
-	defer cancel()
-	err := c.cfg.Servers.Goodbye(bye, nodeapi.GoodbyeRequest{NodeID: c.cfg.NodeID, Restart: mode == Restart, Grace: restartGrace})
-	if err != nil {
-		c.log.Warn("no server heard the goodbye", "err", err)
+	if mode != Vanish {
+		c.sayGoodbye(ctx, mode)
 	}
 	c.leave.Do(func() { close(c.leaving) })
 	if !running {
@@ -58,8 +58,18 @@ func (c *Client) Shutdown(ctx context.Context, mode ShutdownMode) error {
 	return errors.Join(errs...)
 }
 
-// stopAll ends every allocation, tells the servers, and removes the directories.
-func (c *Client) stopAll(ctx context.Context) error {
+func (c *Client) sayGoodbye(ctx context.Context, mode ShutdownMode) {
+	ctx, cancel := context.WithTimeout(ctx, goodbyeLimit)
+	defer cancel()
+	err := c.cfg.Servers.Goodbye(ctx, nodeapi.GoodbyeRequest{NodeID: c.cfg.NodeID, Restart: mode == Restart, Grace: restartGrace})
+	if err != nil {
+		c.log.Warn("no server heard the goodbye", "err", err)
+	}
+}
+
+// stopAll ends every allocation, tells the servers if they are to know, and removes
+// the directories.
+func (c *Client) stopAll(ctx context.Context, tell bool) error {
 	all := c.all()
 	for _, a := range all {
 		a.send(func() { a.endNow("the agent ends") })
@@ -69,10 +79,12 @@ func (c *Client) stopAll(ctx context.Context) error {
 			return fmt.Errorf("stop allocation %s: %w", a.id, err)
 		}
 	}
-	told, cancel := context.WithTimeout(ctx, goodbyeLimit)
-	defer cancel()
-	if err := c.reporter.drained(told); err != nil {
-		c.log.Warn("the servers were not told of all stopped allocations", "err", err)
+	if tell {
+		told, cancel := context.WithTimeout(ctx, goodbyeLimit)
+		defer cancel()
+		if err := c.reporter.drained(told); err != nil {
+			c.log.Warn("the servers were not told of all stopped allocations", "err", err)
+		}
 	}
 	for _, a := range all {
 		a.send(func() { a.destroy("the agent ends") })

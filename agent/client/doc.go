@@ -10,7 +10,9 @@
 //	                           ▼ update, destroy             │
 //	                 alloc ─ one goroutine an allocation ────┘
 //	                   │  moves(tasks): which may begin, which must end      (pure)
+//	                   │  offered: which services, where                     (pure)
 //	                   │  health.judge: is it healthy                        (pure)
+//	                   ├──▶ agent/check: are the services well ── changed ──▶ inbox
 //	                   ▼
 //	                 task ── machine.step(event, now, policy): one action    (pure)
 //	                   │ 1. journal what it is now   2. act

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"net"
 	"path"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -219,6 +221,16 @@ func hostEnv(environ []string, options map[string]string) map[string]string {
 		out[name] = value
 	}
 	return out
+}
+
+// withProgram puts the directory of the agent's own program last on the PATH, so that
+// a task can run what the program carries (selfheal demo-web) wherever it lies.
+func withProgram(env map[string]string, program string) map[string]string {
+	dir := filepath.Dir(program)
+	if list := filepath.SplitList(env["PATH"]); !slices.Contains(list, dir) {
+		env["PATH"] = strings.Join(append(list, dir), string(filepath.ListSeparator))
+	}
+	return env
 }
 
 func matchesAny(patterns []string, name string) bool {

@@ -136,3 +136,15 @@ func FuzzInterpolate(f *testing.F) {
 		}
 	})
 }
+
+func TestWithProgram(t *testing.T) {
+	for path, want := range map[string]string{
+		"/bin:/usr/bin":   "/bin:/usr/bin:/opt/selfheal",
+		"/opt/selfheal:/": "/opt/selfheal:/",
+		"":                "/opt/selfheal",
+	} {
+		if got := withProgram(map[string]string{"PATH": path}, "/opt/selfheal/selfheal")["PATH"]; got != want {
+			t.Errorf("PATH %q became %q, want %q", path, got, want)
+		}
+	}
+}

@@ -67,8 +67,8 @@ type wellness struct {
 }
 
 // judge says what is known at now, and when to look again (zero: on the next
-// event). checksSince is since when all checks pass, zero while they do not; it is
-// looked at only where the policy wants checks.
+// event). checksSince is since when all checks pass, zero while they do not, nil
+// where there are none; it is looked at only where the policy wants checks.
 func (h health) judge(p healthPolicy, tasks []wellness, checksSince *time.Time, now time.Time) (health, time.Time) {
 	if !p.judge || h.Healthy != nil {
 		return h, time.Time{}

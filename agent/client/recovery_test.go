@@ -103,6 +103,27 @@ func TestRebootWaitsForTheServersWord(t *testing.T) {
 	})
 }
 
+// A task that was started and cannot be written down, as when the disk is full, ends
+// before its allocation is placed elsewhere.
+func TestTaskThatCannotBeRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		servers := newFakeServers()
+		n := newNode(t, servers)
+		id := allocID(1)
+		if err := os.MkdirAll(filepath.Join(n.dir, "client", "tasks", id, "web"+handleSuffix), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		n.boot()
+		defer n.end()
+		servers.place(id, testJob("service", forever("web")))
+		time.Sleep(time.Second)
+		wantStatus(t, servers, id, "failed")
+		if n.runs(id, "web") {
+			t.Error("it runs all the same")
+		}
+	})
+}
+
 func TestRebootWithoutServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		servers := newFakeServers()

@@ -28,6 +28,7 @@ const (
 	goalRun     goal = ""        // as the restart policy says
 	goalStop    goal = "stop"    // nothing
 	goalRestart goal = "restart" // the next run, at once
+	goalAgain   goal = "again"   // as the restart policy says of a failure
 )
 
 // machine is all that is known of one task. It is a value: step makes a new one,
@@ -64,6 +65,7 @@ const (
 	evTimer                      // Next has come
 	evKill                       // it is to end for good
 	evRestart                    // it is to run anew
+	evUnhealthy                  // its checks say that this run is no good
 	evReset                      // it is to run anew from the beginning, even if it ended
 	evSignal                     // it was sent a signal
 	evStopError                  // the driver could not stop it
@@ -106,6 +108,7 @@ var steps = map[eventKind]func(*machine, event, time.Time, policy) action{
 	evTimer:     stepTimer,
 	evKill:      stepKill,
 	evRestart:   stepRestart,
+	evUnhealthy: stepUnhealthy,
 	evReset:     stepReset,
 	evSignal:    stepSignal,
 	evStopError: stepStopError,
@@ -197,6 +200,9 @@ func stepExited(m *machine, ev event, now time.Time, p policy) action {
 		m.restarting(now, 0, "User requested task to restart")
 		m.Phase = phaseStarting
 		return actStart
+	case goalAgain:
+		m.Goal = goalRun
+		return m.again(now, p, true)
 	}
 	if ev.exit.Successful() && !p.onSuccess {
 		return m.die(now, nil)
@@ -324,6 +330,17 @@ func stepRestart(m *machine, ev event, now time.Time, _ policy) action {
 		return actStart
 	}
 	return actNone
+}
+
+// stepUnhealthy ends a run that its checks condemn. It counts as a failed one.
+func stepUnhealthy(m *machine, ev event, now time.Time, _ policy) action {
+	if m.Phase != phaseRunning {
+		return actNone
+	}
+	m.record(now, eventRestartSignal(ev.reason))
+	m.Goal = goalAgain
+	m.Phase = phaseStopping
+	return actStop
 }
 
 func stepReset(m *machine, ev event, now time.Time, p policy) action {

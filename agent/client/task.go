@@ -29,6 +29,7 @@ type task struct {
 
 	held       bool // a start waits until servers confirmed the allocation
 	recovering bool // its machine is of an earlier agent: the driver has not answered yet
+	wasWell    bool // it runs since before this agent, and had been found healthy
 	cancel     context.CancelFunc
 	last       chan struct{} // closed when the latest driver operation is over
 }
@@ -119,7 +120,7 @@ func (t *task) start() {
 		t.held = true
 		return
 	}
-	t.held = false
+	t.held, t.wasWell = false, false
 	ctx, cancel := context.WithCancel(t.a.ctx)
 	t.cancel = cancel
 	prior, drv, cfg, payload := t.running, t.drv, t.config(), t.payload()
@@ -171,8 +172,22 @@ func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg dr
 		if err != nil {
 			return nil, err
 		}
-		return running, rememberHandle(cfg.StateDir, running.Handle())
+		if err := rememberHandle(cfg.StateDir, running.Handle()); err != nil {
+			return nil, errors.Join(err, abandon(ctx, running))
+		}
+		return running, nil
 	}
+}
+
+// abandon ends a task that was started and cannot be kept: what a later agent could
+// not find again, as when the disk is full, may not run.
+func abandon(ctx context.Context, running driver.Task) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := running.Stop(ctx, "SIGKILL", 0); err != nil {
+		return err
+	}
+	return running.Destroy()
 }
 
 // startAttempts bounds how often a start is repeated that met another one.
@@ -379,10 +394,19 @@ func (t *task) spent(running driver.Task) {
 	t.apply(event{kind: evGone})
 }
 
+// scope is everything that the task's specification can refer to.
+func (t *task) scope() taskScope {
+	h := t.a.shared
+	return taskScope{
+		alloc: t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
+		dirs: t.a.dir.of(t.spec.Name), node: h.facts(), region: h.region, host: h.env,
+	}
+}
+
 // config is the task's specification as its driver wants it, with every ${...} replaced.
 func (t *task) config() driver.TaskConfig {
-	dirs := t.a.dir.of(t.spec.Name)
 	scope := t.scope()
+	dirs := scope.dirs
 	env, look := scope.build()
 	cpu, memory, memoryMax := scope.granted()
 	cfg := driver.TaskConfig{
@@ -400,15 +424,6 @@ func (t *task) config() driver.TaskConfig {
 		set(&cfg.Logs.Disabled, logs.Disabled)
 	}
 	return cfg
-}
-
-// scope is what the task's ${...} stand for.
-func (t *task) scope() taskScope {
-	h := t.a.shared
-	return taskScope{
-		alloc: t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
-		dirs: t.a.dir.of(t.spec.Name), node: h.facts(), region: h.region, host: h.env,
-	}
 }
 
 // stateDir is where the task's driver keeps what outlives the agent.

@@ -45,6 +45,16 @@ func TestDefaultNeedsARole(t *testing.T) {
 }
 
 // TestRealMachine loads from disk, with this machine's hostname and addresses.
+func TestManyProblems(t *testing.T) {
+	ps := make(Problems, 150)
+	for i := range ps {
+		ps[i].Text = "wrong"
+	}
+	if got, want := ps.Error(), strings.Repeat("wrong\n", maxShown)+"and 140 more"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestRealMachine(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "nomad123")

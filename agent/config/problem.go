@@ -33,11 +33,18 @@ func (p Problem) String() string {
 // the error of Load and Validate.
 type Problems []Problem
 
-// Error is one line a problem.
+// maxShown is how many problems are worth reading at once: more come from a file of
+// another kind, where the first says it all.
+const maxShown = 10
+
+// Error is one line a problem, for the first maxShown of them.
 func (ps Problems) Error() string {
-	lines := make([]string, len(ps))
-	for i, p := range ps {
-		lines[i] = p.String()
+	var lines []string
+	for _, p := range ps[:min(len(ps), maxShown)] {
+		lines = append(lines, p.String())
+	}
+	if more := len(ps) - maxShown; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -134,8 +134,8 @@ func (d *RawExec) Recover(ctx context.Context, handle Handle) (Task, error) {
 func (d *RawExec) find(ctx context.Context, id, dir string) (*rawTask, error) {
 	l, err := dial(ctx, dir)
 	if err == nil {
-		t, err := d.attach(ctx, id, dir, l)
-		if !errors.Is(err, errLinkBroken) {
+		var t *rawTask
+		if t, err = d.attach(ctx, id, dir, l); !errors.Is(err, errLinkBroken) {
 			return t, err
 		}
 		// It died while we asked. The next dial is refused.

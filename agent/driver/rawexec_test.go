@@ -275,6 +275,15 @@ func TestUser(t *testing.T) {
 	if got := readLog(t, cfg, Stdout); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	// A directory that the user may not enter: the error must say whose start of what where.
+	if err := os.Chmod(cfg.TaskDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cfg.StateDir += "2"
+	_, err = newDriver(t, "").Start(t.Context(), cfg)
+	if want := "as user " + strconv.Itoa(int(a.UID)) + " in " + cfg.TaskDir; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
 }
 
 func TestLogsAreRotatedAndComplete(t *testing.T) {

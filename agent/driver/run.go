@@ -23,6 +23,9 @@ func (s *supervisor) start(run int, sp spec) error {
 	pumps.started()
 	if err != nil {
 		pumps.close()
+		if sp.User != nil && errors.Is(err, syscall.EACCES) {
+			return fmt.Errorf("start %s as user %d in %s: %w (may that user run it, and enter the directory and all above it?)", sp.Path, sp.User.UID, sp.Dir, err)
+		}
 		return fmt.Errorf("start %s: %w", sp.Path, err)
 	}
 	stat, err := readProc(pid) // a zombie at worst: nobody reaps it but we

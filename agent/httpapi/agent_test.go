@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/nomad/api"
 )
@@ -168,6 +169,26 @@ func TestConnLimit(t *testing.T) {
 	code, text, _ := ag.call("GET", "/v1/jobs", "")
 	if code != 429 || !strings.Contains(text, "http_max_conns_per_client") {
 		t.Errorf("got %d %q", code, text)
+	}
+}
+
+func TestSlowBody(t *testing.T) {
+	ag := newAgent(t, func(c *Config) { c.Limits.BodyWait = 30 * time.Millisecond })
+	slow, w := io.Pipe()
+	defer w.Close()
+	req, err := http.NewRequestWithContext(t.Context(), "PUT", ag.http.URL+"/v1/jobs", slow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = w.Write([]byte("{")) }()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != 408 || string(text) != "Request body did not arrive within 30ms" {
+		t.Errorf("got %d %q", resp.StatusCode, text)
 	}
 }
 

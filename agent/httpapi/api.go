@@ -40,7 +40,10 @@ type Config struct {
 	Checks func(allocID string) (api.AllocCheckStatuses, error)
 
 	Cluster Cluster
+	Keyring Keyring
 	Peers   Peers
+	// Agents are the cluster ports of every living agent, clients too, by name.
+	Agents func() map[string]string
 	// Forward calls other agents' cluster ports; https and HTTP/2 by its transport.
 	Forward *http.Client
 	// ForwardScheme is the scheme of cluster ports; "" = https.
@@ -81,11 +84,14 @@ type Limits struct {
 	// LeaderWait is how long a request waits for a leader while one is elected: the
 	// killed leader's successor accepts writes within about a second.
 	LeaderWait time.Duration
+	// BodyWait is how long a request's body may take to arrive, so that nobody holds
+	// a connection and memory by sending slowly. Streamed bodies have no limit.
+	BodyWait time.Duration
 }
 
 // DefaultLimits are the limits of an agent that sets none.
 func DefaultLimits() Limits {
-	return Limits{MaxBody: 16 << 20, MaxConnsPerClient: 100, LeaderWait: 2 * time.Second}
+	return Limits{MaxBody: 16 << 20, MaxConnsPerClient: 100, LeaderWait: 2 * time.Second, BodyWait: time.Minute}
 }
 
 // API serves the HTTP API.
@@ -123,6 +129,9 @@ func New(cfg Config) (*API, error) {
 	}
 	if cfg.Limits.LeaderWait == 0 {
 		cfg.Limits.LeaderWait = def.LeaderWait
+	}
+	if cfg.Limits.BodyWait == 0 {
+		cfg.Limits.BodyWait = def.BodyWait
 	}
 	if cfg.Forward == nil {
 		cfg.Forward = http.DefaultClient

@@ -78,6 +78,7 @@ func (c *testCluster) ForceLeave(name string, _ bool) error {
 // testPeers are the cluster ports of a test's agents.
 type testPeers struct {
 	mu      sync.Mutex
+	changed chan struct{} // closed when leader changes; nil while nobody listens
 	leader  string
 	servers map[string][]string
 }
@@ -87,6 +88,10 @@ func (p *testPeers) setLeader(addr string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.leader = addr
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
 }
 func (p *testPeers) Servers(region string) []string { return p.servers[region] }
 func (p *testPeers) Server(id string) string {
@@ -333,4 +338,11 @@ func (p *pending) result() string {
 	return fmt.Sprint(p.rec.Code, " ", p.rec.Body)
 }
 
-func (p *testPeers) LeaderChanged() <-chan struct{} { return nil }
+func (p *testPeers) LeaderChanged() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.changed == nil {
+		p.changed = make(chan struct{})
+	}
+	return p.changed
+}

@@ -7,36 +7,47 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"time"
 )
 
 // body reads the whole request body, within the limit, and holds it: a request may
 // be handled here, or forwarded, more than once.
-func (r *request) body(limit int64) ([]byte, error) {
+func (r *request) body(limits Limits) ([]byte, error) {
 	if r.held != nil || r.Body == nil {
 		return r.held, nil
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(r.w, r.Body, limit))
+	// What cannot set a deadline is not a network connection.
+	patience := http.NewResponseController(r.w)
+	_ = patience.SetReadDeadline(time.Now().Add(limits.BodyWait))
+	b, err := io.ReadAll(http.MaxBytesReader(r.w, r.Body, limits.MaxBody))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return nil, &Error{http.StatusRequestEntityTooLarge, fmt.Sprintf("Request body is larger than %d bytes", limit)}
+		return nil, &Error{http.StatusRequestEntityTooLarge, fmt.Sprintf("Request body is larger than %d bytes", limits.MaxBody)}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		r.w.Header().Set("Connection", "close")
+		return nil, &Error{http.StatusRequestTimeout, fmt.Sprintf("Request body did not arrive within %s", limits.BodyWait)}
 	}
 	if err != nil {
 		return nil, badRequest("read request body: %v", err)
 	}
+	_ = patience.SetReadDeadline(time.Time{})
 	r.held = b
 	return b, nil
 }
 
 // decode reads a JSON body into out. Its errors are 400s that say where and what.
+// A body that is null is an empty one; some types of the API cannot read it.
 func (a *API) decode(r *request, out any) error {
-	b, err := r.body(a.cfg.Limits.MaxBody)
+	b, err := r.body(a.cfg.Limits)
 	if err != nil {
 		return err
 	}
-	if len(bytes.TrimSpace(b)) == 0 {
+	if b = bytes.TrimSpace(b); len(b) == 0 || string(b) == "null" {
 		return errEmptyBody
 	}
-	return decodeJSON(b, out)
+	return decodeJSON(r.held, out)
 }
 
 // decodeOptional is decode, but an empty body leaves out as it is.

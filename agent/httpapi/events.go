@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,8 +19,21 @@ const (
 
 // eventLine is one line of the stream; a heartbeat is {}.
 type eventLine struct {
-	Index  uint64      `json:",omitempty"`
-	Events []api.Event `json:",omitempty"`
+	Index  uint64  `json:",omitempty"`
+	Events []event `json:",omitempty"`
+}
+
+// event adds to the API's type what the stream has and the type has not.
+type event struct {
+	api.Event
+	Namespace string
+}
+
+// topicsKnown are the topics of the Nomad API. Not all of them have events yet; a
+// misspelt one never would.
+var topicsKnown = []string{
+	"ACLAuthMethod", "ACLBindingRule", "ACLPolicy", "ACLRole", "ACLToken", "Allocation", "CSIPlugin", "CSIVolume", "Deployment",
+	"Evaluation", "HostVolume", "Job", "Node", "NodePool", "Operator", "Service", "Variable", string(api.TopicAll),
 }
 
 // eventStream is GET /v1/event/stream (?index, ?topic=Topic:key, ?namespace): one
@@ -42,7 +56,10 @@ func eventStream(a *API, r *request) (any, error) {
 		ctx, cancel := context.WithTimeout(r.Context(), eventHeartbeat)
 		ev, err := sub.Next(ctx)
 		cancel()
-		line := eventLine{Index: ev.Index, Events: ev.Events}
+		line := eventLine{Index: ev.Index}
+		for _, e := range ev.Events {
+			line.Events = append(line.Events, shownEvent(e))
+		}
 		switch {
 		case r.Context().Err() != nil:
 			return streamed{}, nil
@@ -52,20 +69,31 @@ func eventStream(a *API, r *request) (any, error) {
 			a.log.Info("event stream ended", "err", err)
 			return streamed{}, nil
 		}
-		for i := range line.Events {
-			hideSecrets(&line.Events[i])
-		}
 		if err := out.json(line); err != nil {
 			return streamed{}, nil
 		}
 	}
 }
 
-// hideSecrets gives a node in an event the form that nodes have elsewhere.
-func hideSecrets(e *api.Event) {
-	if n, ok := e.Payload["Node"].(*api.Node); ok {
-		e.Payload = map[string]any{"Node": viewNode(n)}
+// shownEvent is an event with its row's namespace; a node has the form that nodes
+// have elsewhere.
+func shownEvent(e api.Event) event {
+	out := event{Event: e}
+	switch row := e.Payload[string(e.Topic)].(type) {
+	case *api.Job:
+		out.Namespace = *row.Namespace
+	case *api.Allocation:
+		out.Namespace = row.Namespace
+	case *api.Evaluation:
+		out.Namespace = row.Namespace
+	case *api.Deployment:
+		out.Namespace = row.Namespace
+	case *api.ServiceRegistration:
+		out.Namespace = row.Namespace
+	case *api.Node:
+		out.Payload = map[string]any{"Node": viewNode(row)}
 	}
+	return out
 }
 
 // parseTopics reads ?topic=Topic or ?topic=Topic:key; none means everything.
@@ -79,6 +107,8 @@ func parseTopics(params []string) (map[string][]string, error) {
 		switch {
 		case topic == "" || hasKey && (key == "" || strings.HasPrefix(key, ":")):
 			return nil, badRequest("Invalid key value pair for topic: %q is not of the form Topic or Topic:key", p)
+		case !slices.Contains(topicsKnown, topic):
+			return nil, badRequest("Invalid topic %q: use one of %s", topic, strings.Join(topicsKnown, ", "))
 		case !hasKey:
 			key = "*"
 		}

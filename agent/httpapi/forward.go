@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -41,7 +42,8 @@ func (a *API) carry(r *request) (out any, done bool, err error) {
 	if r.region != "" && r.region != a.cfg.Region {
 		servers := a.cfg.Peers.Servers(r.region)
 		if len(servers) == 0 {
-			return nil, true, &Error{http.StatusInternalServerError, "No path to region"}
+			return nil, true, &Error{http.StatusInternalServerError,
+				fmt.Sprintf("No path to region %q; known are %s", r.region, strings.Join(a.cfg.Peers.Regions(), ", "))}
 		}
 		out, err = a.forwardAny(r, servers)
 		return out, true, err
@@ -217,7 +219,7 @@ func (a *API) forward(r *request, addr string, ctx context.Context) (any, error)
 	}
 	var body io.Reader = r.Body
 	if r.Method != http.MethodGet && !r.row.streams {
-		held, err := r.body(a.cfg.Limits.MaxBody)
+		held, err := r.body(a.cfg.Limits)
 		if err != nil {
 			return nil, err
 		}
@@ -247,7 +249,30 @@ func (a *API) forward(r *request, addr string, ctx context.Context) (any, error)
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
 		return nil, &errRetry{&Error{resp.StatusCode, string(text)}}
 	}
-	return streamed{}, a.relay(r, resp)
+	head, err := r.head(resp.Body)
+	if err != nil {
+		err = fmt.Errorf("forward to %s: the answer broke off: %w", addr, err)
+		if r.Context().Err() == nil && r.repeatable() {
+			return nil, &errRetry{err}
+		}
+		return nil, err
+	}
+	return streamed{}, a.relay(r, resp, head)
+}
+
+// heldAnswer is how much of a leader's answer is held back until it is known not to
+// break off: nearly all answers are smaller, and such a one that does is asked for
+// again instead of reaching the client in part.
+const heldAnswer = 1 << 20
+
+// head reads the beginning of an answer that comes from the leader. Other answers
+// may be endless, such as logs and events, and begin at once.
+func (r *request) head(body io.Reader) ([]byte, error) {
+	switch r.row.where {
+	case leaderRead, leaderWrite, leaderRepeat, leaderToken:
+		return io.ReadAll(io.LimitReader(body, heldAnswer))
+	}
+	return nil, nil
 }
 
 // giveToken gives a write that takes an idempotency token one of its own, so that it
@@ -277,9 +302,9 @@ func neverSent(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// relay copies an answer as it comes: every piece is flushed, because logs and
-// events must not wait for a full buffer.
-func (a *API) relay(r *request, resp *http.Response) error {
+// relay copies an answer, whose head was read already, as it comes: every piece is
+// flushed, because logs and events must not wait for a full buffer.
+func (a *API) relay(r *request, resp *http.Response, head []byte) error {
 	h := r.w.Header()
 	for name, values := range resp.Header {
 		if name != "Connection" && name != "Keep-Alive" {
@@ -287,6 +312,9 @@ func (a *API) relay(r *request, resp *http.Response) error {
 		}
 	}
 	r.w.WriteHeader(resp.StatusCode)
+	if _, err := r.w.Write(head); err != nil {
+		return nil // our client is gone
+	}
 	flush := http.NewResponseController(r.w)
 	buf := make([]byte, 32<<10)
 	for {
@@ -300,7 +328,7 @@ func (a *API) relay(r *request, resp *http.Response) error {
 		switch {
 		case err == io.EOF:
 			return nil
-		case err != nil && !errors.Is(err, context.Canceled):
+		case err != nil && r.Context().Err() == nil: // also when the leader lost its office
 			a.log.Debug("forwarded answer broke off", "path", r.URL.Path, "err", err)
 			panic(http.ErrAbortHandler) // the client must see that it is not whole
 		case err != nil:

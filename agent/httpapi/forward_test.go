@@ -148,6 +148,41 @@ func TestBrokenForwardIsRepeatedWithAToken(t *testing.T) {
 	}
 }
 
+// TestBrokenAnswer: the leader loses its office in the middle of an answer. A small
+// answer is asked for again; a large one ends so that the client can tell.
+func TestBrokenAnswer(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		begun int // bytes that arrive before it breaks off
+		whole bool
+	}{{"small", 10, true}, {"large", 1<<20 + 10, false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			leader, follower := pairOfServers(t)
+			leader.register(webJob("web"))
+			half := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = w.Write([]byte(strings.Repeat("[", tt.begun)))
+				_ = http.NewResponseController(w).Flush()
+				time.AfterFunc(20*time.Millisecond, func() { follower.peers.setLeader(leader.rpcAddr()) })
+				<-r.Context().Done()
+			}))
+			defer half.Close()
+			follower.peers.setLeader(strings.TrimPrefix(half.URL, "http://"))
+			resp, err := http.Get(follower.http.URL + "/v1/jobs")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			text, err := io.ReadAll(resp.Body)
+			if tt.whole && (err != nil || !strings.Contains(string(text), `"web"`)) {
+				t.Errorf("got %q, %v", text, err)
+			}
+			if !tt.whole && err == nil {
+				t.Errorf("%d bytes looked like all of the answer", len(text))
+			}
+		})
+	}
+}
+
 func TestForwardLoopEnds(t *testing.T) {
 	a, b := newAgent(t), newAgent(t)
 	for _, ag := range []*agent{a, b} {

@@ -28,6 +28,7 @@ func FuzzRequests(f *testing.F) {
 	f.Add("PUT", nodeapi.PathRegister, `{"Node":{"ID":"`+nodeID+`","Name":"n","Datacenter":"d"},"SecretID":"`+nodeKey+`"}`)
 	f.Add("PUT", nodeapi.PathAllocs, `{"NodeID":"`+nodeID+`","Wait":1}`)
 	f.Add("PUT", "/v1/namespace", `null`)
+	f.Add("PUT", "/v1/node/pools", `null`)
 	f.Add("PUT", "/v1/jobs", `{"PreserveCounts":true,"PreserveResources":true,"Job":{"ID":"web","TaskGroups":[null,{"Name":"web","Tasks":[null]}]}}`)
 	f.Add("PUT", "/v1/node/pools", `{"Name":"x","NodeIdentityTTL":{}}`)
 	f.Add("GET", "/v1/job/%2F%00", ``)

@@ -186,17 +186,22 @@ func jobServices(a *API, r *request) (any, error) {
 	})
 }
 
-// jobSubmission is GET /v1/job/:id/submission?version=N: the text it was made from.
+// jobSubmission is GET /v1/job/:id/submission: the text that ?version, or the
+// present version, was made from.
 func jobSubmission(a *API, r *request) (any, error) {
 	ns, err := r.oneNamespace()
 	if err != nil {
 		return nil, err
 	}
-	version, err := strconv.ParseUint(r.query.Get("version"), 10, 64)
-	if err != nil {
-		return nil, badRequest("Invalid value for \"version\": %q is not a version number", r.query.Get("version"))
+	wanted := r.query.Get("version")
+	version, err := strconv.ParseUint(wanted, 10, 64)
+	if err != nil && wanted != "" {
+		return nil, badRequest("Invalid value for \"version\": %q is not a version number", wanted)
 	}
 	return a.read(r, func(snap *state.Snapshot, ws memdb.WatchSet) (any, uint64, error) {
+		if job := snap.Job(ws, ns, r.vars["id"]); wanted == "" && job != nil {
+			version = *job.Version
+		}
 		sub := snap.JobSubmission(ws, ns, r.vars["id"], version)
 		if sub == nil {
 			return nil, snap.Index(state.TableSubmissions), notFound("job source not found")

@@ -91,7 +91,7 @@ func TestRegisterRefusals(t *testing.T) {
 	}{
 		{"empty body", "/v1/jobs", "", 400, "Request body is empty"},
 		{"blank body", "/v1/jobs", " \n", 400, "Request body is empty"},
-		{"null", "/v1/jobs", "null", 400, "Job must be specified"},
+		{"null", "/v1/jobs", "null", 400, "Request body is empty"},
 		{"no job", "/v1/jobs", "{}", 400, "Job must be specified"},
 		{"no id", "/v1/jobs", `{"Job":{}}`, 400, "Job ID is missing"},
 		{"cut off", "/v1/jobs", `{"Job":{`, 400, "decode request body: line 1, column 8: unexpected end of JSON input"},
@@ -209,6 +209,9 @@ func TestVersionsRevertScale(t *testing.T) {
 	}
 	if _, _, err := jobs.Submission("web", 9, nil); err == nil || !strings.Contains(err.Error(), "job source not found") {
 		t.Errorf("unknown submission: %v", err)
+	}
+	if code, body, _ := ag.call("GET", "/v1/job/web/submission", ""); code != 200 || !strings.Contains(body, `"Source"`) {
+		t.Errorf("submission of the present version: %d %s", code, body)
 	}
 	if _, _, err := jobs.Stable("web", 2, true, nil); err != nil {
 		t.Fatal(err)

@@ -35,6 +35,7 @@ const (
 	readJob     right = "read-job"
 	parseJob    right = "parse-job"
 	submitJob   right = "submit-job"
+	dispatchJob right = "dispatch-job"
 	scaleJob    right = "scale-job"
 	readScaling right = "read-scaling-policy"
 	readLogs    right = "read-logs"
@@ -82,6 +83,8 @@ var jobRoutes = []route{
 	{method: get, path: "/v1/jobs", right: listJobs, where: leaderRead, do: jobsList},
 	{method: put, path: "/v1/jobs", right: submitJob, where: leaderToken, do: jobRegister},
 	{method: put, path: "/v1/jobs/parse", right: parseJob, where: here, do: jobsParse},
+	{method: get, path: "/v1/jobs/statuses", right: listJobs, where: leaderRead, do: jobsStatuses},
+	{method: put, path: "/v1/jobs/statuses", right: listJobs, where: leaderRead, do: jobsStatuses},
 	{method: put, path: "/v1/validate/job", right: readJob, where: anyServer, do: jobValidate},
 	{method: get, path: "/v1/job/{id...}", right: readJob, where: leaderRead, do: jobInfo},
 	{method: put, path: "/v1/job/{id...}", right: submitJob, where: leaderToken, do: jobRegister},
@@ -100,8 +103,8 @@ var jobRoutes = []route{
 	{method: put, path: "/v1/job/{id...}/evaluate", right: submitJob, where: leaderToken, do: jobEvaluate},
 	{method: put, path: "/v1/job/{id...}/revert", right: submitJob, where: leaderToken, do: jobRevert},
 	{method: put, path: "/v1/job/{id...}/stable", right: submitJob, where: leaderRepeat, do: jobStable},
+	{method: put, path: "/v1/job/{id...}/dispatch", right: dispatchJob, where: leaderToken, do: jobDispatch},
 	{method: put, path: "/v1/job/{id...}/periodic/force", right: submitJob, where: leaderToken, do: jobPeriodicForce},
-	{method: put, path: "/v1/job/{id...}/dispatch", right: submitJob, where: leaderToken, do: jobDispatch},
 	{method: get, path: "/v1/scaling/policies", right: readScaling, where: leaderRead, do: scalingPolicies},
 	{method: get, path: "/v1/scaling/policy/{id}", right: readScaling, where: leaderRead, do: scalingPolicy},
 }
@@ -187,6 +190,10 @@ var agentRoutes = []route{
 	{method: get, path: "/v1/agent/health", right: anyone, where: here, do: agentHealth},
 	{method: put, path: "/v1/agent/join", right: agentWrite, where: here, do: agentJoin},
 	{method: put, path: "/v1/agent/force-leave", right: agentWrite, where: here, do: agentForceLeave},
+	{method: get, path: "/v1/agent/keyring/list", right: agentRead, where: here, do: keyringList},
+	{method: put, path: "/v1/agent/keyring/install", right: agentWrite, where: here, do: keyringChange},
+	{method: put, path: "/v1/agent/keyring/use", right: agentWrite, where: here, do: keyringChange},
+	{method: put, path: "/v1/agent/keyring/remove", right: agentWrite, where: here, do: keyringChange},
 	{method: get, path: "/v1/agent/schedulers", right: agentRead, where: here, do: agentSchedulers},
 	{method: get, path: "/v1/agent/schedulers/config", right: agentRead, where: here, do: agentSchedulersConfig},
 	{method: put, path: "/v1/agent/schedulers/config", right: agentWrite, where: here, do: agentSetSchedulersConfig},

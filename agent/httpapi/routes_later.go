@@ -42,7 +42,6 @@ var (
 )
 
 var later = []refused{
-	{"/v1/jobs/statuses", "the list of job statuses", getPut},
 	{"/v1/job/{id...}/dispatch/payload", "dispatching with a body that is the payload (send Payload to .../dispatch instead)", onlyPut},
 	{"/v1/job/{id...}/versions/{tag}/tag", "tagging job versions", putDel},
 	{"/v1/job/{id...}/actions", "job actions", onlyGet},
@@ -52,10 +51,6 @@ var later = []refused{
 	{"/v1/client/identity", "node identity", onlyGet},
 	{"/v1/client/identity/renew", "node identity", onlyPut},
 	{"/v1/agent/monitor/export", "exporting logs", onlyGet},
-	{"/v1/agent/keyring/list", "the gossip keyring", onlyGet},
-	{"/v1/agent/keyring/install", "the gossip keyring", onlyPut},
-	{"/v1/agent/keyring/use", "the gossip keyring", onlyPut},
-	{"/v1/agent/keyring/remove", "the gossip keyring", onlyPut},
 	{"/v1/operator/autopilot/configuration", "changing the autopilot configuration", []string{putOnly}},
 	{"/v1/operator/keyring/keys", "the root keyring", onlyGet},
 	{"/v1/operator/keyring/key/{id}", "the root keyring", onlyDel},

@@ -12,8 +12,8 @@ const contract = `
 GET /v1/jobs yes
 PUT /v1/jobs yes
 PUT /v1/jobs/parse yes
-GET /v1/jobs/statuses later
-POST /v1/jobs/statuses later
+GET /v1/jobs/statuses yes
+POST /v1/jobs/statuses yes
 PUT /v1/validate/job yes
 GET /v1/job/x yes
 PUT /v1/job/x yes
@@ -105,10 +105,10 @@ GET /v1/agent/host yes
 GET /v1/agent/schedulers yes
 GET /v1/agent/schedulers/config yes
 PUT /v1/agent/schedulers/config yes
-GET /v1/agent/keyring/list later
-PUT /v1/agent/keyring/install later
-PUT /v1/agent/keyring/use later
-PUT /v1/agent/keyring/remove later
+GET /v1/agent/keyring/list yes
+PUT /v1/agent/keyring/install yes
+PUT /v1/agent/keyring/use yes
+PUT /v1/agent/keyring/remove yes
 PUT /v1/agent/reload yes
 GET /v1/agent/pprof/heap yes
 GET /v1/status/leader yes
@@ -305,7 +305,8 @@ func TestMethodAndPathErrors(t *testing.T) {
 		{"GET", "/v1/jobs?per_page=many", 400, `Invalid per_page: "many" is not a number from 0 to 2147483647`},
 		{"GET", "/v1/jobs?stale=maybe", 400, `Invalid value for "stale": "maybe" is not a boolean`},
 		{"GET", "/v1/jobs?%zz", 400, `Invalid query string: invalid URL escape "%zz"`},
-		{"GET", "/v1/jobs?region=mars", 500, "No path to region"},
+		{"GET", "/v1/jobs?region=mars", 500, `No path to region "mars"; known are global`},
+		{"PUT", "/v1/node/pools", 400, "Request body is empty"},
 		{"GET", "/v1/allocations?next_token=x", 400, `Invalid next_token "x": use the value of X-Nomad-NextToken as it is`},
 		{"GET", "/v1/operator/license", 204, ""},
 		{"GET", "/v1/agent/health?type=x", 400, `unknown type "x": use client or server`},
@@ -318,7 +319,8 @@ func TestMethodAndPathErrors(t *testing.T) {
 		{"GET", "/v1/client/fs/logs/x", 404, `Unknown allocation "x"`},
 		{"GET", "/v1/event/stream?topic=Evaluation:::*", 400, `Invalid key value pair for topic: "Evaluation:::*" is not of the form Topic or Topic:key`},
 		{"GET", "/v1/service/x?choose=2", 400, `Invalid value for "choose": "2" is not of the form N|key`},
-		{"GET", "/v1/job/x/submission", 400, `Invalid value for "version": "" is not a version number`},
+		{"GET", "/v1/event/stream?topic=Jobs", 400, `Invalid topic "Jobs": use one of ` + strings.Join(topicsKnown, ", ")},
+		{"GET", "/v1/job/x/submission?version=new", 400, `Invalid value for "version": "new" is not a version number`},
 		{"PUT", "/v1/search", 400, "Request body is empty"},
 	} {
 		code, text, _ := ag.call(c.method, c.path, "")

@@ -16,10 +16,10 @@ import (
 )
 
 // registrations collects service registrations as a list that is never null.
-func registrations(seq iter.Seq[*api.ServiceRegistration]) []*api.ServiceRegistration {
+func registrations(seq iter.Seq[*state.Service]) []*api.ServiceRegistration {
 	out := []*api.ServiceRegistration{}
 	for s := range seq {
-		out = append(out, s)
+		out = append(out, &s.ServiceRegistration)
 	}
 	return out
 }
@@ -33,7 +33,7 @@ func servicesList(a *API, r *request) (any, error) {
 	return a.read(r, func(snap *state.Snapshot, ws memdb.WatchSet) (any, uint64, error) {
 		tags := map[string]map[string]map[string]bool{} // namespace, service, tag
 		for s := range snap.Services(ws, r.namespace) {
-			ok, err := match(s)
+			ok, err := match(&s.ServiceRegistration)
 			if err != nil {
 				return nil, 1, err
 			}
@@ -64,24 +64,29 @@ func servicesList(a *API, r *request) (any, error) {
 	})
 }
 
-// serviceInfo is GET /v1/service/:name; with ?choose=N|key it picks N of the
-// registrations, the same ones for the same key as long as they live.
+// serviceInfo is GET /v1/service/:name: first the instances whose checks pass, or
+// that have none, then the others, each by ID. With ?choose=N|key it picks N of
+// them, well or not, the same ones for the same key as long as they live.
 func serviceInfo(a *API, r *request) (any, error) {
 	n, key, err := parseChoose(r.query.Get("choose"))
 	if err != nil {
 		return nil, err
 	}
-	var picked []*api.ServiceRegistration
-	l := list[*api.ServiceRegistration, *api.ServiceRegistration]{
-		at:   func(s *api.ServiceRegistration) token { return byName(s.Namespace, s.ID) },
-		show: func(s *api.ServiceRegistration) *api.ServiceRegistration { return s },
+	l := list[*state.Service, *api.ServiceRegistration]{
+		at: func(s *state.Service) token {
+			if s.Failing {
+				return byName("~", s.Namespace, s.ID) // behind every namespace's name
+			}
+			return byName(s.Namespace, s.ID)
+		},
+		show: func(s *state.Service) *api.ServiceRegistration { return &s.ServiceRegistration },
 	}
-	return readPage(a, r, l, func(s *state.Snapshot, ws memdb.WatchSet) (iter.Seq[*api.ServiceRegistration], uint64) {
-		picked = registrations(s.ServicesByName(ws, r.namespace, r.vars["name"]))
+	return readPage(a, r, l, func(s *state.Snapshot, ws memdb.WatchSet) (iter.Seq[*state.Service], uint64) {
+		picked := s.ServicesByName(ws, r.namespace, r.vars["name"])
 		if n > 0 {
-			picked = choose(picked, n, key)
+			picked = slices.Values(choose(slices.Collect(picked), n, key))
 		}
-		return slices.Values(picked), s.Index(state.TableServices)
+		return picked, s.Index(state.TableServices)
 	})
 }
 
@@ -99,19 +104,20 @@ func parseChoose(s string) (n int, key string, err error) {
 
 // choose picks n registrations by rendezvous hashing: each gets a score from the
 // key and its ID, the highest win.
-func choose(all []*api.ServiceRegistration, n int, key string) []*api.ServiceRegistration {
-	score := func(s *api.ServiceRegistration) uint64 {
+func choose(all []*state.Service, n int, key string) []*state.Service {
+	score := func(s *state.Service) uint64 {
 		h := fnv.New64a()
 		h.Write([]byte(key + "\x00" + s.ID))
 		return h.Sum64()
 	}
-	slices.SortFunc(all, func(x, y *api.ServiceRegistration) int {
+	slices.SortFunc(all, func(x, y *state.Service) int {
 		return cmp.Or(cmp.Compare(score(y), score(x)), strings.Compare(x.ID, y.ID))
 	})
 	return all[:min(n, len(all))]
 }
 
-// serviceDelete is DELETE /v1/service/:name/:id.
+// serviceDelete is DELETE /v1/service/:name/:id. A registration that a living
+// allocation stands behind is back with the next report of its node.
 func serviceDelete(a *API, r *request) (any, error) {
 	s := a.cfg.State.Snapshot().Service(nil, r.vars["id"])
 	if s == nil || s.ServiceName != r.vars["name"] || s.Namespace != r.namespace {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/nodeapi"
 	"github.com/selfheal/selfheal/agent/state"
 )
 
@@ -53,6 +55,38 @@ func TestEventStream(t *testing.T) {
 	if ev, ok := <-jobs; ok && ev.Err == nil {
 		t.Errorf("after Close: %+v", ev)
 	}
+}
+
+func TestEventsNameTheirNamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, raft := inBubble(t)
+		for _, c := range []state.Command{
+			&state.RegisterNode{Node: &state.Node{SecretID: nodeKey, Node: api.Node{ID: nodeID, Datacenter: "dc1", NodePool: "default"}}},
+			&state.UpsertNamespace{Namespace: &api.Namespace{Name: "prod"}},
+			&state.RegisterJob{Job: func() *api.Job { j := webJob("web"); j.Namespace = new("prod"); j.Canonicalize(); return j }()},
+		} {
+			data, err := state.Encode(time.Now(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res, _, _ := raft.Apply(t.Context(), data); isError(res) {
+				t.Fatal(res)
+			}
+		}
+		stream := async(a, "/v1/event/stream?namespace=*")
+		synctest.Wait()
+		a.Close()
+		<-stream.over
+		var got []string
+		for line := range strings.Lines(stream.rec.Body.String()) {
+			for _, e := range decodeAs[struct{ Events []event }](t, line).Events {
+				got = append(got, string(e.Topic)+" "+e.Namespace)
+			}
+		}
+		if want := "[Node  Job prod Evaluation prod]"; fmt.Sprint(got) != want {
+			t.Errorf("events %v, want %s", got, want)
+		}
+	})
 }
 
 func TestEventHeartbeat(t *testing.T) {
@@ -107,19 +141,28 @@ func TestServices(t *testing.T) {
 	ag.addNode(nodeID)
 	alloc := ag.place(ag.register(webJob("web")).EvalID, "web", 1, nodeID)[0]
 	reg := func(id, name string, tags ...string) *api.ServiceRegistration {
-		return &api.ServiceRegistration{ID: id, ServiceName: name, Namespace: "default", NodeID: nodeID,
-			JobID: "web", AllocID: alloc, Tags: tags, Address: "10.0.0.9", Port: 80}
+		return &api.ServiceRegistration{ID: id, ServiceName: name, Tags: tags, Address: "10.0.0.9", Port: 80}
 	}
-	ag.apply(&state.UpsertServices{Services: []*api.ServiceRegistration{
+	status := nodeapi.AllocStatus{ID: alloc, ClientStatus: "running", Failing: []string{"1"}, Services: []*api.ServiceRegistration{
 		reg("1", "web", "b", "a"), reg("2", "web", "a"), reg("3", "db"),
-	}})
+	}}
+	if code, text := ag.asNode(nodeapi.PathStatus, nodeHeader(nodeID, nodeKey), &nodeapi.StatusRequest{NodeID: nodeID, Allocs: []nodeapi.AllocStatus{status}}); code != 200 {
+		t.Fatalf("status: %d %s", code, text)
+	}
 	c := ag.client()
 	list, _, err := c.Services().List(nil)
 	if err != nil || len(list) != 1 || len(list[0].Services) != 2 || strings.Join(list[0].Services[1].Tags, ",") != "a,b" {
 		t.Errorf("list %s %v", asJSON(t, list), err)
 	}
-	if got, _, err := c.Services().Get("web", nil); err != nil || len(got) != 2 {
-		t.Errorf("get %v %v", got, err)
+	if got, _, err := c.Services().Get("web", nil); err != nil || len(got) != 2 || got[0].ID != "2" || got[1].ID != "1" {
+		t.Errorf("get %s %v: the one that is well comes first", asJSON(t, got), err)
+	}
+	page, qm, err := c.Services().Get("web", &api.QueryOptions{PerPage: 1})
+	if err != nil || len(page) != 1 || page[0].ID != "2" {
+		t.Fatalf("first page %s %v", asJSON(t, page), err)
+	}
+	if page, _, err = c.Services().Get("web", &api.QueryOptions{PerPage: 1, NextToken: qm.NextToken}); err != nil || len(page) != 1 || page[0].ID != "1" {
+		t.Errorf("second page %s %v", asJSON(t, page), err)
 	}
 	one, _, err := c.Services().Get("web", &api.QueryOptions{Params: map[string]string{"choose": "1|me"}})
 	two, _, _ := c.Services().Get("web", &api.QueryOptions{Params: map[string]string{"choose": "1|me"}})

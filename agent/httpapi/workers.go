@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"net/http"
+
 	"github.com/hashicorp/nomad/api"
 )
 
@@ -11,10 +13,13 @@ import (
 // schedulersOf are the names of what the loop does, as tools know them.
 var schedulersOf = []string{api.JobTypeBatch, api.JobTypeSystem, api.JobTypeSysbatch, api.JobTypeService, "_core"}
 
+// errNoScheduler is answered by clients.
+var errNoScheduler = &Error{http.StatusBadRequest, "this agent is a client and schedules nothing: ask a server"}
+
 // agentSchedulers is GET /v1/agent/schedulers.
 func agentSchedulers(a *API, _ *request) (any, error) {
 	if a.cfg.Raft == nil {
-		return nil, errNotServer
+		return nil, errNoScheduler
 	}
 	status := "Paused" // another server leads
 	if a.cfg.Raft.IsLeader() {
@@ -32,7 +37,7 @@ const timeFormat = "2006-01-02T15:04:05.999999999Z07:00"
 // agentSchedulersConfig is GET /v1/agent/schedulers/config.
 func agentSchedulersConfig(a *API, _ *request) (any, error) {
 	if a.cfg.Raft == nil {
-		return nil, errNotServer
+		return nil, errNoScheduler
 	}
 	return &api.AgentSchedulerWorkerConfigResponse{
 		ServerID: a.cfg.Cluster.Local().Name, NumSchedulers: 1, EnabledSchedulers: schedulersOf,

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-uuid"
@@ -45,6 +47,9 @@ func (e *evaluator) run(ctx context.Context) error {
 		e.absorb(e.feed.take())
 		snap := e.l.cfg.State.Snapshot()
 		batch, next := due(snap, time.Now())
+		if snap.SchedulerConfig(nil).PauseEvalBroker { // an operator repairs something: nothing is decided meanwhile
+			batch, next = nil, time.Time{}
+		}
 		if len(batch) > 0 {
 			err := e.decide(ctx, snap, batch)
 			end()
@@ -277,6 +282,7 @@ func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluat
 	done.Status, done.StatusDescription = api.EvalStatusComplete, ""
 	done.SnapshotIndex = e.index
 	done.FailedTGAllocs, done.QueuedAllocations = raiseFailed(p.Failed), p.Queued
+	done.StatusDescription = hints(p.Failed)
 	done.BlockedEval, done.NextEval = "", ""
 	if out.Deployment != nil {
 		done.DeploymentID = state.DeploymentID(main.ID)
@@ -331,6 +337,17 @@ func (e *evaluator) evicted(p *scheduler.Plan, main *api.Evaluation, now time.Ti
 		out = append(out, ev)
 	}
 	return out
+}
+
+// hints says, by group, the smallest change that would place what could not be placed.
+func hints(failed map[string]*scheduler.Metric) string {
+	var out []string
+	for _, group := range slices.Sorted(maps.Keys(failed)) {
+		if h := failed[group].Hint; h != "" {
+			out = append(out, fmt.Sprintf("group %q: %s", group, h))
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 const triggerQueued = "queued-allocs"

@@ -68,7 +68,7 @@ func New(cfg Config) *Leader {
 		cfg.Busy = func(string) Busy { return func() func() { return func() {} } }
 	}
 	l := &Leader{cfg: cfg, log: cfg.Logger.Named("leader")}
-	l.evaluate = newEvaluator(l, l.subscribe(state.TableNodes, state.TableAllocs, state.TableEvals, state.TableJobs))
+	l.evaluate = newEvaluator(l, l.subscribe(state.TableNodes, state.TableAllocs, state.TableEvals, state.TableJobs, state.TableScheduler))
 	l.liveness = newLiveness(l, l.subscribe(state.TableNodes, tableMembers))
 	l.rollout = newRollout(l, l.subscribe(state.TableDeployments, state.TableAllocs))
 	l.drain = newDrainer(l, l.subscribe(state.TableNodes, state.TableAllocs))

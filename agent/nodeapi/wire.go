@@ -107,6 +107,13 @@ type AllocStatus struct {
 	Healthy           *bool                     `json:",omitempty"`
 	HealthyAt         time.Time                 `json:",omitzero"`
 	NetworkStatus     *api.AllocNetworkStatus   `json:",omitempty"`
+	// Services are all that the allocation offers now, with ID, name, tags, address and
+	// port: what is not named any more is deregistered. They travel with the status, so
+	// that a task which runs is registered by the same commit, and one that is about to
+	// be stopped is deregistered by the one that says so.
+	Services []*api.ServiceRegistration `json:",omitempty"`
+	// Failing are the IDs of those Services whose checks do not all pass.
+	Failing []string `json:",omitempty"`
 }
 
 // StatusResponse answers StatusRequest.

@@ -45,6 +45,7 @@ func (t *tx) updateAlloc(a *Alloc, u *AllocUpdate) {
 		}
 	}
 	healthChanged := t.setHealth(&b, u.Healthy, u.HealthyAt)
+	t.setServices(&b, u.Services, u.Failing)
 	if !healthChanged && sameReport(a, &b) {
 		return
 	}

@@ -8,34 +8,6 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
-// Service is one registration, nil if there is none.
-func (s *Snapshot) Service(ws memdb.WatchSet, id string) *api.ServiceRegistration {
-	return one[api.ServiceRegistration](s, ws, TableServices, byID, id)
-}
-
-// Services are the registrations of a namespace, or of all, by namespace, name and ID.
-func (s *Snapshot) Services(ws memdb.WatchSet, ns string) iter.Seq[*api.ServiceRegistration] {
-	if ns == AllNamespaces {
-		return rows[api.ServiceRegistration](s, ws, TableServices, byName)
-	}
-	return rows[api.ServiceRegistration](s, ws, TableServices, byName+"_prefix", ns+"\x00")
-}
-
-// ServicesByName are the registrations of one service, by ID.
-func (s *Snapshot) ServicesByName(ws memdb.WatchSet, ns, name string) iter.Seq[*api.ServiceRegistration] {
-	return rows[api.ServiceRegistration](s, ws, TableServices, byName+"_prefix", ns, name+"\x00")
-}
-
-// ServicesByJob are the registrations of a job, by ID.
-func (s *Snapshot) ServicesByJob(ws memdb.WatchSet, ns, job string) iter.Seq[*api.ServiceRegistration] {
-	return rows[api.ServiceRegistration](s, ws, TableServices, byJob+"_prefix", ns, job+"\x00")
-}
-
-// ServicesByAlloc are the registrations of an allocation, by ID.
-func (s *Snapshot) ServicesByAlloc(ws memdb.WatchSet, alloc string) iter.Seq[*api.ServiceRegistration] {
-	return rows[api.ServiceRegistration](s, ws, TableServices, byAlloc+"_prefix", alloc+"\x00")
-}
-
 // Namespace is a namespace, nil if there is none.
 func (s *Snapshot) Namespace(ws memdb.WatchSet, name string) *api.Namespace {
 	return one[api.Namespace](s, ws, TableNamespaces, byID, name)

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/hashicorp/nomad/api"
@@ -48,29 +47,6 @@ func TestNamespacesAndPools(t *testing.T) {
 	l.must(&DeleteNamespace{"prod"})
 	if l.snap().Namespace(nil, "prod") != nil {
 		t.Error("the namespace is still there")
-	}
-}
-
-func TestServices(t *testing.T) {
-	l := newLog(t)
-	reg := func(id, name, alloc string) *api.ServiceRegistration {
-		return &api.ServiceRegistration{ID: id, ServiceName: name, Namespace: "default", AllocID: alloc, JobID: "web", Address: "10.0.0.1", Port: 80}
-	}
-	l.must(&UpsertServices{Services: []*api.ServiceRegistration{reg("1", "web", "a"), reg("2", "web", "b"), reg("3", "website", "b")}})
-	before := save(t, l.s)
-	l.must(&UpsertServices{Services: []*api.ServiceRegistration{reg("1", "web", "a")}})
-	if !slices.Equal(before, save(t, l.s)) {
-		t.Error("the same registration again changed the state")
-	}
-	if got := slices.Collect(l.snap().ServicesByName(nil, "default", "web")); len(got) != 2 {
-		t.Errorf("%d instances of web, want 2", len(got))
-	}
-	l.must(&DeleteServices{AllocIDs: []string{"b"}})
-	if got := slices.Collect(l.snap().Services(nil, "*")); len(got) != 1 || got[0].ID != "1" {
-		t.Errorf("%d registrations remain", len(got))
-	}
-	if _, ok := l.apply(&DeleteServices{IDs: []string{"9"}}).(ErrNotFound); !ok {
-		t.Error("deleting an unknown registration is an error")
 	}
 }
 

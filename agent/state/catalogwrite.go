@@ -1,8 +1,6 @@
 package state
 
 import (
-	"slices"
-
 	"github.com/hashicorp/nomad/api"
 )
 
@@ -54,58 +52,6 @@ func applySetSchedulerConfig(t *tx, c *SetSchedulerConfig) any {
 	}
 	put(t, TableScheduler, old, &cfg)
 	return true
-}
-
-// applyUpsertServices stores service registrations.
-func applyUpsertServices(t *tx, c *UpsertServices) any {
-	for _, s := range c.Services {
-		if s == nil || s.ID == "" || s.ServiceName == "" || s.Namespace == "" {
-			return invalidf("register service: ID, name or namespace is missing")
-		}
-		old, after := t.Service(nil, s.ID), *s
-		after.CreateIndex = t.index
-		if old != nil {
-			after.CreateIndex, after.ModifyIndex = old.CreateIndex, old.ModifyIndex
-			if sameService(old, &after) {
-				continue
-			}
-		}
-		after.ModifyIndex = t.index
-		put(t, TableServices, old, &after)
-	}
-	return nil
-}
-
-func sameService(a, b *api.ServiceRegistration) bool {
-	x, y := *a, *b
-	x.Tags, y.Tags = nil, nil
-	return slices.Equal(a.Tags, b.Tags) && x.ID == y.ID && x.ServiceName == y.ServiceName && x.Namespace == y.Namespace &&
-		x.NodeID == y.NodeID && x.Datacenter == y.Datacenter && x.JobID == y.JobID && x.AllocID == y.AllocID &&
-		x.Address == y.Address && x.Port == y.Port
-}
-
-// applyDeleteServices removes registrations.
-func applyDeleteServices(t *tx, c *DeleteServices) any {
-	var gone []*api.ServiceRegistration
-	for _, id := range c.IDs {
-		if s := t.Service(nil, id); s != nil {
-			gone = append(gone, s)
-		}
-	}
-	if len(c.IDs) == 1 && len(gone) == 0 && len(c.AllocIDs) == 0 {
-		return ErrNotFound{"service registration", c.IDs[0]}
-	}
-	for _, id := range c.AllocIDs {
-		for s := range t.ServicesByAlloc(nil, id) {
-			if !slices.Contains(gone, s) {
-				gone = append(gone, s)
-			}
-		}
-	}
-	for _, s := range gone {
-		drop(t, TableServices, s)
-	}
-	return nil
 }
 
 // applyUpsertNamespace creates or changes a namespace.

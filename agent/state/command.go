@@ -27,7 +27,6 @@ const (
 	TypeUpdateDeployment
 	TypeReap
 	TypeSetSchedulerConfig
-	TypeUpsertServices
 	TypeDeleteServices
 	TypeUpsertNamespace
 	TypeDeleteNamespace
@@ -184,6 +183,11 @@ type AllocUpdate struct {
 	Healthy       *bool                   `json:",omitempty"`
 	HealthyAt     time.Time               `json:",omitzero"`
 	NetworkStatus *api.AllocNetworkStatus `json:",omitempty"`
+	// Services are all that the allocation offers now. What it was to offer and is not
+	// named any more is deregistered. Only ID, name, tags, address and port are read.
+	Services []*api.ServiceRegistration `json:",omitempty"`
+	// Failing are the IDs of those whose checks do not all pass.
+	Failing []string `json:",omitempty"`
 }
 
 // TransitionAllocs sets desired transitions (drain, stop, reschedule) and
@@ -319,11 +323,9 @@ type SetSchedulerConfig struct {
 	Index  uint64
 }
 
-// UpsertServices and DeleteServices change the built-in service catalogue.
-type UpsertServices struct{ Services []*api.ServiceRegistration }
-
-// DeleteServices removes registrations by ID, or all those of an allocation.
-type DeleteServices struct{ IDs, AllocIDs []string }
+// DeleteServices removes registrations from the built-in service catalogue by hand.
+// Nodes register theirs with UpdateAllocs.
+type DeleteServices struct{ IDs []string }
 
 // UpsertNamespace creates or changes a namespace.
 type UpsertNamespace struct{ Namespace *api.Namespace }
@@ -356,7 +358,6 @@ func (*UpsertEvals) Type() Type        { return TypeUpsertEvals }
 func (*UpdateDeployment) Type() Type   { return TypeUpdateDeployment }
 func (*Reap) Type() Type               { return TypeReap }
 func (*SetSchedulerConfig) Type() Type { return TypeSetSchedulerConfig }
-func (*UpsertServices) Type() Type     { return TypeUpsertServices }
 func (*DeleteServices) Type() Type     { return TypeDeleteServices }
 func (*UpsertNamespace) Type() Type    { return TypeUpsertNamespace }
 func (*DeleteNamespace) Type() Type    { return TypeDeleteNamespace }

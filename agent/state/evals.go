@@ -20,14 +20,16 @@ const (
 	triggerPeriodic      = "periodic-job"
 )
 
-// newEval makes a pending evaluation of a job. Its ID follows from the log index
-// and its place within the entry. Priority 0 is the job's.
+// newEval makes a pending evaluation of a job. Its ID follows from the log index,
+// its place within the entry, and the entry's time: another cluster, or another
+// region, comes to the same index with the same job, and its allocations must not
+// get the same IDs. Priority 0 is the job's.
 func (t *tx) newEval(job *api.Job, trigger string, priority int, node *Node) *api.Evaluation {
 	if priority == 0 {
 		priority = *job.Priority
 	}
 	e := &api.Evaluation{
-		ID:        deriveID("eval", strconv.FormatUint(t.index, 10), strconv.Itoa(t.evals)),
+		ID:        deriveID("eval", strconv.FormatUint(t.index, 10), strconv.FormatInt(t.at, 10), strconv.Itoa(t.evals)),
 		Namespace: *job.Namespace, JobID: *job.ID, Type: *job.Type, Priority: priority,
 		TriggeredBy: trigger, Status: api.EvalStatusPending,
 		JobModifyIndex: *job.JobModifyIndex, CreateTime: t.at,

@@ -72,7 +72,7 @@ var eventKinds = map[string]eventKind{
 	TableServices: {
 		topic: api.TopicService, field: "Service", usual: "ServiceRegistration", gone: "ServiceDeregistration",
 		facts: func(row any) eventFacts {
-			s := row.(*api.ServiceRegistration)
+			s := row.(*Service)
 			return eventFacts{s.Namespace, s.ID, []string{s.JobID, s.ServiceName}}
 		},
 	},

@@ -142,6 +142,9 @@ func (s *Subscription) eventsOf(c commit) api.Events {
 			view.Job = nil // as large as all the rest, and the same for each
 			payload[kind.field] = view
 		}
+		if s, isService := row.(*Service); isService {
+			payload[kind.field] = &s.ServiceRegistration
+		}
 		if n, isNode := row.(*Node); isNode {
 			payload[kind.field] = &n.Node // without the secret
 		}

@@ -98,7 +98,6 @@ var commands = [...]handler{
 	TypeUpdateDeployment:   on(applyUpdateDeployment),
 	TypeReap:               on(applyReap),
 	TypeSetSchedulerConfig: on(applySetSchedulerConfig),
-	TypeUpsertServices:     on(applyUpsertServices),
 	TypeDeleteServices:     on(applyDeleteServices),
 	TypeUpsertNamespace:    on(applyUpsertNamespace),
 	TypeDeleteNamespace:    on(applyDeleteNamespace),

@@ -35,11 +35,15 @@ func applyRegisterNode(t *tx, c *RegisterNode) any {
 	t.putNode(old, &n)
 	if old != nil && old.BootID != "" && old.BootID != n.BootID {
 		t.markRebooted(n.ID)
+		t.dropServicesOn(n.ID)
 	}
 	returned := old == nil || old.Status != api.NodeStatusReady
 	if returned || moreRoom(old, &n) {
 		result.EvalIDs = t.evalsForNode(&n, triggerNodeUpdate, returned, true)
 		t.addRoom(&n)
+	}
+	if returned && old != nil {
+		t.askServicesOf(n.ID)
 	}
 	return result
 }
@@ -51,7 +55,7 @@ func (t *tx) inheritNode(old, n *Node) {
 		if n.SchedulingEligibility != api.NodeSchedulingIneligible {
 			n.SchedulingEligibility = api.NodeSchedulingEligible
 		}
-		n.CreateIndex, n.StatusUpdatedAt = t.index, t.time().Unix()
+		n.CreateIndex, n.StatusUpdatedAt = t.index, t.secondsUp()
 		n.Drain, n.DrainStrategy, n.LastDrain, n.Events = false, nil, nil, nil
 		t.addEvent(n, &api.NodeEvent{Message: "Node registered", Subsystem: api.NodeEventSubsystemCluster})
 		return
@@ -60,7 +64,7 @@ func (t *tx) inheritNode(old, n *Node) {
 	n.SchedulingEligibility, n.Drain, n.DrainStrategy, n.LastDrain = old.SchedulingEligibility, old.Drain, old.DrainStrategy, old.LastDrain
 	n.Events = old.Events
 	if old.Status != n.Status {
-		n.StatusUpdatedAt = t.time().Unix()
+		n.StatusUpdatedAt = t.secondsUp()
 		t.addEvent(n, &api.NodeEvent{Message: "Node re-registered", Subsystem: api.NodeEventSubsystemCluster})
 	}
 	if old.BootID != "" && old.BootID != n.BootID {
@@ -197,7 +201,7 @@ func applyNodeStatus(t *tx, c *NodeStatus) any {
 		n.Status, n.StatusDescription = u.Status, u.Description
 		moved := old.Status != n.Status
 		if moved {
-			n.StatusUpdatedAt = t.time().Unix()
+			n.StatusUpdatedAt = t.secondsUp()
 			if u.Event == nil {
 				u.Event = &api.NodeEvent{Message: "Node status is " + u.Status, Subsystem: api.NodeEventSubsystemCluster}
 			}
@@ -208,6 +212,11 @@ func applyNodeStatus(t *tx, c *NodeStatus) any {
 			ready := n.Status == api.NodeStatusReady
 			result.EvalIDs = append(result.EvalIDs, t.evalsForNode(&n, triggerNodeUpdate, true, ready)...)
 			t.addRoom(&n)
+			if ready {
+				t.askServicesOf(n.ID)
+			} else {
+				t.dropServicesOn(n.ID)
+			}
 		}
 	}
 	if !known && len(c.Updates) > 0 {

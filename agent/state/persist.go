@@ -110,7 +110,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[api.Evaluation](sv, s, recEval, TableEvals)
 	saveRows[api.Deployment](sv, s, recDeployment, TableDeployments)
 	s.saveAllocs(sv)
-	saveRows[api.ServiceRegistration](sv, s, recService, TableServices)
+	saveRows[Service](sv, s, recService, TableServices)
 	saveRows[token](sv, s, recToken, tableTokens)
 	saveRows[jobScalings](sv, s, recScaling, tableScalings)
 	saveRows[launched](sv, s, recLaunch, tableLaunch)
@@ -188,7 +188,7 @@ var loaders = [...]func(*loader, []byte) error{
 	recDeployment:  load[api.Deployment](TableDeployments),
 	recMetric:      loadMetric,
 	recAlloc:       loadAlloc,
-	recService:     load[api.ServiceRegistration](TableServices),
+	recService:     load[Service](TableServices),
 	recToken:       load[token](tableTokens),
 	recScaling:     load[jobScalings](tableScalings),
 	recLaunch:      load[launched](tableLaunch),
@@ -286,6 +286,16 @@ func (s *Store) Restore(r io.Reader) error {
 	close(old.replaced)
 	s.publish(0, []Change{{Index: s.Snapshot().LastIndex(), Table: TableRestore}})
 	return nil
+}
+
+// Verify reads a saved state to its end and says whether Restore would take it. It
+// needs as much memory as the state itself for the while.
+func Verify(r io.Reader) error {
+	s, err := New(Config{})
+	if err != nil {
+		return err
+	}
+	return s.Restore(r)
 }
 
 // sumReader keeps the checksum of what was read through it.

@@ -3,6 +3,7 @@ package state
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/nomad/api"
@@ -189,5 +190,24 @@ func TestEvaluationQueues(t *testing.T) {
 	}
 	if !slices.Equal(pending, []string{"high", "mid", "mid", "low"}) || !slices.Equal(delayed, []string{"soon", "later"}) {
 		t.Errorf("pending %v, delayed %v", pending, delayed)
+	}
+}
+
+// TestClustersDoNotShareIDs: two clusters that did the same have different IDs, as
+// a node that moves from one to the other, or a Consul that both use, relies on.
+func TestClustersDoNotShareIDs(t *testing.T) {
+	register := func(at time.Time) string {
+		l := newLog(t)
+		data, err := Encode(at, &RegisterJob{Job: job("web", 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.s.Apply(10, data).(*JobResult).EvalID
+	}
+	if a, b := register(epoch), register(epoch.Add(time.Nanosecond)); a == b {
+		t.Errorf("both clusters have the evaluation %s", a)
+	}
+	if a, b := register(epoch), register(epoch); a != b {
+		t.Errorf("two replicas of one log have evaluations %s and %s", a, b)
 	}
 }

@@ -18,7 +18,7 @@ const (
 	TableAllocs      = "allocs"          // *Alloc
 	TableEvals       = "evals"           // *api.Evaluation
 	TableDeployments = "deployments"     // *api.Deployment
-	TableServices    = "services"        // *api.ServiceRegistration
+	TableServices    = "services"        // *Service
 	TableNamespaces  = "namespaces"      // *api.Namespace
 	TableNodePools   = "node_pools"      // *api.NodePool
 	TableScheduler   = "scheduler"       // *api.SchedulerConfiguration
@@ -142,10 +142,10 @@ var tables = []table{
 		some(byJob, func(d *api.Deployment) []byte { return joinKey(d.Namespace, d.JobID) }),
 	}},
 	{TableServices, []index{
-		identity(func(s *api.ServiceRegistration) []byte { return joinKey(s.ID) }),
-		some(byName, func(s *api.ServiceRegistration) []byte { return joinKey(s.Namespace, s.ServiceName) }),
-		some(byAlloc, func(s *api.ServiceRegistration) []byte { return joinKey(s.AllocID) }),
-		some(byJob, func(s *api.ServiceRegistration) []byte { return joinKey(s.Namespace, s.JobID) }),
+		identity(func(s *Service) []byte { return joinKey(s.ID) }),
+		some(byName, func(s *Service) []byte { return joinKey(s.Namespace, s.ServiceName) }),
+		some(byAlloc, func(s *Service) []byte { return joinKey(s.AllocID) }),
+		some(byJob, func(s *Service) []byte { return joinKey(s.Namespace, s.JobID) }),
 	}},
 	{TableNamespaces, []index{identity(func(n *api.Namespace) []byte { return joinKey(n.Name) })}},
 	{TableNodePools, []index{identity(func(p *api.NodePool) []byte { return joinKey(p.Name) })}},

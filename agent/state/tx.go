@@ -77,6 +77,10 @@ func (t *tx) finish() {
 	t.storeJobStatuses()
 }
 
+// secondsUp is the entry's time in seconds since 1970, rounded up: who noted the
+// second before asking for something finds that it happened later, not at once.
+func (t *tx) secondsUp() int64 { return t.time().Add(time.Second - 1).Unix() }
+
 func (t *tx) time() time.Time { return time.Unix(0, t.at).UTC() }
 
 // insert stores a row without recording a change. The rows are ours and well formed:
@@ -134,6 +138,9 @@ func (t *tx) putAlloc(before, after *Alloc, orders bool) {
 	if before != nil && !before.ClientTerminal() && (after.ClientTerminal() || after.ServerTerminal() && !before.ServerTerminal()) {
 		t.freeOn(after.NodeID)
 	}
+	if before != nil && before.Client != after.Client && !mayServe(after) {
+		t.dropServices(after.ID)
+	}
 }
 
 // dropAlloc forgets an allocation.
@@ -143,6 +150,7 @@ func (t *tx) dropAlloc(a *Alloc) {
 	t.markAlloc(a, true)
 	t.changes = append(t.changes, change(t.index, TableAllocs, a, nil))
 	t.count(a, nil)
+	t.dropServices(a.ID)
 	if !a.ClientTerminal() {
 		t.freeOn(a.NodeID)
 	}

@@ -28,7 +28,7 @@ func measureLeaderPowerLoss(r *run) {
 
 // succeed takes the leader away, round by round, and waits for a write.
 func succeed(r *run, c *cluster.Cluster, lose, restore func(*cluster.Agent)) {
-	for range r.rounds {
+	for n := range r.rounds {
 		c.WaitCaughtUp(far)
 		leader := c.Leader()
 		var rest []*cluster.Agent
@@ -42,6 +42,7 @@ func succeed(r *run, c *cluster.Cluster, lose, restore func(*cluster.Agent)) {
 		lose(leader)
 		accepted(r, rest)
 		r.took("write", start)
+		r.Logf("round %d: %s lost, a write accepted after %v", n+1, leader.Name, time.Since(start).Round(time.Millisecond))
 		restore(leader)
 	}
 }

@@ -44,7 +44,7 @@ type cmdl []string
 func (c cmdl) String() string {
 	var out []string
 	for _, arg := range c {
-		if strings.ContainsAny(arg, "$^ |") {
+		if strings.ContainsAny(arg, "^ |") {
 			arg = "'" + arg + "'"
 		}
 		out = append(out, arg)
@@ -107,7 +107,7 @@ func TestNumbers(t *testing.T) {
 		why, ran := "", false
 		t.Run(m.name, func(t *testing.T) {
 			ran = true
-			command = cmdl{"go", "test", "-tags", "e2e", "-count=1", "-run", "^TestNumbers$/^" + m.name + "$", "./e2e/numbers", "-args", "-numbers"}
+			command = cmdl{"SELFHEAL=$PWD/bin/selfheal", "go", "test", "-tags", "e2e", "-count=1", "-v", "-run", "^TestNumbers$/^" + m.name + "$", "./e2e/numbers", "-args", "-numbers"}
 			if m.alone != nil {
 				command = m.alone(t)
 			}
@@ -132,10 +132,15 @@ func TestNumbers(t *testing.T) {
 // measure runs m against one program. What it had when it failed is kept.
 func measure(t *testing.T, who string, m measurement, binary string, command cmdl) map[string]*Samples {
 	r := &run{binary: binary, rounds: *rounds, command: command, samples: map[string]*Samples{}}
-	t.Run(who, func(t *testing.T) {
+	made := t.Run(who, func(t *testing.T) {
 		r.T = t
 		m.run(r)
 	})
+	for _, l := range m.lines {
+		if !made {
+			r.note(l.key, "the measurement ended early: see above")
+		}
+	}
 	return r.samples
 }
 
@@ -144,8 +149,6 @@ func (m measurement) rows(ours, peer map[string]*Samples, command cmdl, why stri
 		row := Row{What: l.what, Unit: l.unit, Goal: l.goal, Command: command.String(), Ours: Samples{Note: why}}
 		if s := ours[l.key]; s != nil {
 			row.Ours = *s
-		} else if why == "" {
-			row.Ours.Note = "could not be measured: see above"
 		}
 		if s := peer[l.key]; s != nil {
 			row.Peer = *s

@@ -88,9 +88,9 @@ func (s Samples) p50() float64 {
 	return sorted[len(sorted)/2]
 }
 
-// worst is the sample farthest from the goal.
-func (s Samples) worst(g Goal) float64 {
-	if g.P50.sign == ">=" {
+// worst is the largest sample; of a rate, the smallest.
+func (s Samples) worst(u Unit) float64 {
+	if u == PerSecond {
 		return slices.Min(s.Values)
 	}
 	return slices.Max(s.Values)
@@ -101,7 +101,7 @@ func (r Row) Verdict() string {
 	switch {
 	case len(r.Ours.Values) == 0 || r.Goal == Goal{}:
 		return "-"
-	case r.Goal.P50.kept(r.Ours.p50()) && r.Goal.Worst.kept(r.Ours.worst(r.Goal)):
+	case r.Goal.P50.kept(r.Ours.p50()) && r.Goal.Worst.kept(r.Ours.worst(r.Unit)):
 		return "ok"
 	}
 	return "SHORT"
@@ -113,7 +113,7 @@ func (r Row) ratio() string {
 		return "-"
 	}
 	ours, peer := r.Ours.p50(), r.Peer.p50()
-	if r.Goal.P50.sign == ">=" {
+	if r.Unit == PerSecond {
 		ours, peer = peer, ours
 	}
 	if ours == 0 {
@@ -127,7 +127,7 @@ func (r Row) ratio() string {
 func Render(rows []Row) string {
 	lines := [][]string{{"what", "n", "p50", "max", "to reach", "verdict", "peer p50", "peer max", "ratio", "command"}}
 	for _, r := range rows {
-		ours, peer := cells(r.Ours, r.Unit, r.Goal), cells(r.Peer, r.Unit, r.Goal)
+		ours, peer := cells(r.Ours, r.Unit), cells(r.Peer, r.Unit)
 		lines = append(lines, []string{r.What, ours[0], ours[1], ours[2], r.Goal.format(r.Unit), r.Verdict(), peer[1], peer[2], r.ratio(), r.Command})
 	}
 	var b strings.Builder
@@ -156,14 +156,18 @@ func Render(rows []Row) string {
 }
 
 // cells are n, median and worst.
-func cells(s Samples, u Unit, g Goal) [3]string {
+func cells(s Samples, u Unit) [3]string {
 	switch {
 	case len(s.Values) == 0:
 		return [3]string{"-", "-", "-"}
 	case u == Count:
 		return [3]string{fmt.Sprint(s.n()), number(s.p50(), u), "-"}
 	}
-	return [3]string{fmt.Sprint(s.n()), number(s.p50(), u), number(s.worst(g), u)}
+	worst := number(s.worst(u), u)
+	if u == PerSecond {
+		worst = "min " + worst
+	}
+	return [3]string{fmt.Sprint(s.n()), number(s.p50(), u), worst}
 }
 
 // number prints three significant digits, and thousands in full.

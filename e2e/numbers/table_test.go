@@ -16,14 +16,14 @@ func TestRender(t *testing.T) {
 		{What: "idle", Unit: MiB, Goal: Goal{P50: AtMost(60)}, Command: "go test d", Ours: Samples{Note: "needs root"}},
 		{What: "start", Unit: Milliseconds, Command: "go test e", Ours: Samples{Values: []float64{12.34}}},
 	})
-	want := `what    n   p50         max         to reach                          verdict  peer p50   peer max   ratio  command
-healed  3   1,100 ms    2,600 ms    p50 <= 1,200 ms, max <= 2,500 ms  SHORT    25,800 ms  25,800 ms  23.5x  go test a
-placed  2   250,000 /s  200,000 /s  p50 >= 100,000 /s                 ok       3,200 /s   3,200 /s   78.1x  go test b
+	want := `what    n   p50         max             to reach                          verdict  peer p50   peer max      ratio  command
+healed  3   1,100 ms    2,600 ms        p50 <= 1,200 ms, max <= 2,500 ms  SHORT    25,800 ms  25,800 ms     23.5x  go test a
+placed  2   250,000 /s  min 200,000 /s  p50 >= 100,000 /s                 ok       3,200 /s   min 3,200 /s  78.1x  go test b
     in short
-lost    20  0           -           <= 0                              ok       -          -          -      go test c
-idle    -   -           -           p50 <= 60 MiB                     -        -          -          -      go test d
+lost    20  0           -               <= 0                              ok       -          -             -      go test c
+idle    -   -           -               p50 <= 60 MiB                     -        -          -             -      go test d
     needs root
-start   1   12.3 ms     12.3 ms     -                                 -        -          -          -      go test e
+start   1   12.3 ms     12.3 ms         -                                 -        -          -             -      go test e
 `
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("the table is wrong (-want +got):\n%s", d)

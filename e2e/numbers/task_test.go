@@ -43,12 +43,14 @@ func measureKilledTask(r *run) {
 		for f.beacon(alloc) == pid && time.Since(start) < far {
 			time.Sleep(200 * time.Microsecond)
 		}
-		r.took("process", start)
+		process := time.Since(start)
+		r.add("process", ms(process))
 		wg.Wait()
 		if shown.IsZero() {
 			r.Fatalf("the API did not show within %v that %s runs again", far, alloc)
 		}
 		r.add("shown", ms(shown.Sub(start)))
+		r.Logf("round %d: %s again after %v, in the API after %v", n+1, cluster.Trim(alloc), process.Round(time.Microsecond), shown.Sub(start).Round(time.Microsecond))
 		time.Sleep(100 * time.Millisecond)
 	}
 }
@@ -62,8 +64,11 @@ func (f *fleet) taskState(alloc string) *api.TaskState {
 }
 
 // measureSubmit registers jobs of one instance and takes each away again.
-func measureSubmit(r *run) {
-	f := newFleet(r, cluster.Options{Servers: 3, Clients: 4}, 6)
+func measureSubmit(servers int) func(*run) {
+	return func(r *run) { submit(r, newFleet(r, cluster.Options{Servers: servers, Clients: 4}, 6)) }
+}
+
+func submit(r *run, f *fleet) {
 	leader := f.Leader().API()
 	for n := range 2 * r.rounds {
 		id := fmt.Sprintf("single-%d", n)
@@ -129,10 +134,7 @@ func measureRollingUpdate(r *run) {
 		for version, change := range []string{"before", "after"} {
 			j := beaconJob("rolling", f.beacons, 6)
 			j.TaskGroups[0].Tasks[0].Env = map[string]string{"RELEASE": fmt.Sprint(change, n)}
-			j.Update = &api.UpdateStrategy{
-				MaxParallel: new(2), Canary: new(1), AutoPromote: new(true), HealthCheck: new("task_states"),
-				MinHealthyTime: new(time.Second), HealthyDeadline: new(20 * time.Second), ProgressDeadline: new(time.Minute), Stagger: new(30 * time.Second), AutoRevert: new(false),
-			}
+			j.Update = canaries("task_states")
 			start := time.Now()
 			resp, _, err := f.Live().API().Jobs().Register(j, nil)
 			if err != nil {
@@ -148,6 +150,14 @@ func measureRollingUpdate(r *run) {
 				r.took("done", start)
 			}
 		}
+	}
+}
+
+// canaries is the update strategy of the published number.
+func canaries(health string) *api.UpdateStrategy {
+	return &api.UpdateStrategy{
+		MaxParallel: new(2), Canary: new(1), AutoPromote: new(true), AutoRevert: new(false), HealthCheck: new(health),
+		MinHealthyTime: new(time.Second), HealthyDeadline: new(20 * time.Second), ProgressDeadline: new(time.Minute), Stagger: new(30 * time.Second),
 	}
 }
 

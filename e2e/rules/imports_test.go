@@ -33,12 +33,11 @@ var rooms = map[string][]string{
 	"agent/consensus": {},
 	"agent/leader":    {"agent/state", "scheduler"},
 	"agent/nodeapi":   {},
+	"agent/client":    {"agent/nodeapi", "agent/driver", "agent/check"},
 	"agent/simnode":   {"agent/nodeapi"},
-	"agent/client":    {"agent/nodeapi", "agent/driver"},
 	"agent/driver":    {},
-	"agent/httpapi":   {"agent/state", "agent/nodeapi", "jobspec", "agent/httpapi/diff"},
-
-	"agent/httpapi/diff": {},
+	"agent/check":     {},
+	"agent/httpapi":   {"agent/state", "agent/nodeapi", "jobspec"},
 }
 
 // outside says which foreign modules a package may import, where that is limited.

@@ -34,8 +34,22 @@ job "x" {
       connect {
         sidecar_service {}
       }
+      kind         = "x"
+      address_mode = "driver"
       check {
         expose = true
+      }
+      check {
+        type         = "grpc"
+        grpc_service = "health.v1"
+        grpc_use_tls = true
+        address_mode = "alloc"
+        advertise    = "10.0.0.1"
+      }
+      check {
+        type    = "script"
+        command = "/bin/check"
+        args    = ["-fast"]
       }
     }
     task "t" {

@@ -26,7 +26,7 @@ job "services" {
         }
       }
       check {
-        type     = "script"
+        type     = "tcp"
         task     = "nobody"
         interval = "10s"
         timeout  = "2s"
@@ -54,6 +54,14 @@ job "services" {
     service {
       name = "undeclared"
       port = "something-else"
+    }
+    service {
+      name = "twice"
+      port = "http"
+    }
+    service {
+      name = "twice"
+      port = "http"
     }
     task "t" {
       driver = "mock"

@@ -11,23 +11,22 @@ job "checks" {
         limit = 2
       }
       check {
-        type            = "grpc"
-        grpc_service    = "health.v1"
-        grpc_use_tls    = true
+        type            = "http"
+        protocol        = "https"
+        path            = "/health"
         tls_server_name = "api.example.com"
         tls_skip_verify = true
         interval        = "5s"
         timeout         = "1s"
       }
       check {
-        name     = "inside"
-        type     = "script"
+        name     = "listens"
+        type     = "tcp"
+        port     = "grpc"
         task     = "api"
-        command  = "/bin/check"
-        args     = ["-fast"]
         interval = "30s"
         timeout  = "5s"
-        notes    = "looks at the queue"
+        notes    = "looks at the socket"
       }
     }
     task "api" {
@@ -38,7 +37,7 @@ job "checks" {
       service {
         name         = "api-${NOMAD_GROUP_NAME}"
         port         = "8080"
-        address_mode = "driver"
+        address_mode = "auto"
         on_update    = "ignore"
       }
     }

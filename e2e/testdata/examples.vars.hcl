@@ -1,0 +1,3 @@
+from_file = {
+  k = "v"
+}
