@@ -185,3 +185,15 @@ func TestFleetIsReplaced(t *testing.T) {
 		}
 	})
 }
+
+// A job that fits only as nodes come is placed on each, until it is whole: the
+// evaluation that waits places something every time.
+func TestCapacityComesBitByBit(t *testing.T) {
+	bubble(t, 1, 0, func(s *sim) {
+		s.register(service("web", 100)) // 40 fit on a node
+		for n, want := range []int{40, 80, 100} {
+			defer s.fleet(fmt.Sprintf("10.0.1.%d", n+1), simnode.Config{Nodes: 1, Name: fmt.Sprint("sim", n), Lease: time.Minute})()
+			s.whole("web", want, 20*time.Second)
+		}
+	})
+}

@@ -291,8 +291,10 @@ func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluat
 	}
 	var more []*api.Evaluation
 	if len(p.Failed) > 0 && job != nil {
-		if main.TriggeredBy == triggerQueued {
-			done.Status = api.EvalStatusBlocked // it keeps waiting
+		// One that placed nothing goes on waiting. One that placed something is over: its
+		// allocations are named after it, and a second decision would give the names again.
+		if main.TriggeredBy == triggerQueued && len(out.Placements) == 0 {
+			done.Status = api.EvalStatusBlocked
 		} else {
 			b := follow(main, triggerQueued, now)
 			b.Status, b.StatusDescription = api.EvalStatusBlocked, "created to place remaining allocations"
