@@ -34,6 +34,7 @@ type evaluator struct {
 	drains  map[string]time.Time        // deadlines of draining nodes: what time alone changes in the index
 	asks    chan ask
 	index   uint64 // of the snapshot that is decided on
+	seen    uint64 // of the last change that cluster knows; the snapshot may be ahead of it
 }
 
 func newEvaluator(l *Leader, f *feed) *evaluator {
@@ -91,7 +92,7 @@ func (e *evaluator) wait(ctx context.Context, next time.Time) error {
 func (e *evaluator) rebuild() {
 	snap := e.l.cfg.State.Snapshot()
 	e.cluster, e.jobs = scheduler.NewCluster(), map[*api.Job]*scheduler.Job{}
-	e.drains = map[string]time.Time{}
+	e.drains, e.seen = map[string]time.Time{}, snap.LastIndex()
 	for n := range snap.Nodes(nil) {
 		e.upsertNode(n)
 	}
@@ -107,6 +108,7 @@ func (e *evaluator) absorb(changes []state.Change) {
 	}
 	snap := e.l.cfg.State.Snapshot()
 	for _, c := range changes {
+		e.seen = max(e.seen, c.Index)
 		switch row := c.After.(type) {
 		case *state.Node:
 			e.upsertNode(row)
@@ -299,6 +301,7 @@ func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluat
 			b := follow(main, triggerQueued, now)
 			b.Status, b.StatusDescription = api.EvalStatusBlocked, "created to place remaining allocations"
 			b.FailedTGAllocs, b.QueuedAllocations = done.FailedTGAllocs, p.Queued
+			b.SnapshotIndex = e.seen // capacity that came since wakes it at once
 			done.BlockedEval = b.ID
 			more = append(more, b)
 		}
