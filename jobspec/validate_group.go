@@ -1,8 +1,6 @@
 package jobspec
 
 import (
-	"regexp"
-
 	"github.com/hashicorp/nomad/api"
 )
 
@@ -92,9 +90,6 @@ func (c checker) tasks(job *api.Job, g *api.TaskGroup) {
 	}
 }
 
-// portLabel is how ports may be called: labels become parts of NOMAD_PORT_<label>.
-var portLabel = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
-
 // networks judges the ports of a group. Their labels are one space of names,
 // and a static port can be had once on each host network.
 func (c checker) networks(g *api.TaskGroup) {
@@ -135,7 +130,7 @@ const maxPort = 65535
 
 // port judges what static and dynamic ports have in common.
 func (c checker) port(port api.Port, labels map[string]bool) {
-	if !portLabel.MatchString(port.Label) {
+	if !plainName(port.Label) { // it becomes part of NOMAD_PORT_<label>
 		c.errorf("port label %q must be 1 to 128 letters, digits, _ or -", port.Label)
 	}
 	if labels[port.Label] {

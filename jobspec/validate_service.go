@@ -1,7 +1,6 @@
 package jobspec
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -9,8 +8,18 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
-// serviceName is how services may be called: names become labels in DNS.
-var serviceName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,126}[a-zA-Z0-9])?$`)
+// serviceName reports whether is may name a service: names become labels in DNS.
+func serviceName(is string) bool {
+	if len(is) < 1 || len(is) > 128 || !letterOrDigit(is[0]) || !letterOrDigit(is[len(is)-1]) {
+		return false
+	}
+	for _, c := range []byte(is) {
+		if !letterOrDigit(c) && c != '_' && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
 
 // minCheck is the shortest interval and timeout of a check.
 const minCheck = time.Second
@@ -37,7 +46,7 @@ func (c checker) services(list []*api.Service, g *api.TaskGroup, t *api.Task) {
 // notes of a check.
 func (c checker) service(s *api.Service, g *api.TaskGroup, t *api.Task) {
 	c = c.in("service %q", s.Name)
-	if !atRuntime(s.Name) && !serviceName.MatchString(s.Name) {
+	if !atRuntime(s.Name) && !serviceName(s.Name) {
 		c.errorf("name must be 1 to 128 letters, digits, _, . or -, beginning and ending with a letter or digit")
 	}
 	c.oneOf("provider", s.Provider, "", api.ServiceProviderConsul, "nomad")

@@ -43,8 +43,8 @@ func namespaceUpsert(a *API, r *request) (any, error) {
 	switch name := r.vars["name"]; {
 	case name != "" && ns.Name != name:
 		return nil, badRequest("Namespace name %q does not match %q of the path", ns.Name, name)
-	case !validName.MatchString(ns.Name):
-		return nil, badRequest("invalid name %q. Must match regex %s", ns.Name, validName)
+	case !validName(ns.Name):
+		return nil, badRequest("invalid name %q. Must match regex %s", ns.Name, namePattern)
 	case len(ns.Description) > maxDescription:
 		return nil, badRequest("description longer than %d", maxDescription)
 	case ns.Quota != "":
