@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -201,12 +202,16 @@ func BenchmarkRunning(b *testing.B) {
 	for _, l := range loads {
 		b.Run(l.String(), func(b *testing.B) {
 			a := benchServer(b)
-			port, err := transport.New(transport.Config{Network: kernel{}, NodeID: "fleet", Role: transport.RoleClient, Region: "global", Logger: hclog.NewNullLogger()})
-			if err != nil {
-				b.Fatal(err)
+			var clients []*http.Client
+			for range (l.nodes + simnode.PerClient - 1) / simnode.PerClient {
+				port, err := transport.New(transport.Config{Network: kernel{}, NodeID: "fleet", Role: transport.RoleClient, Region: "global", Logger: hclog.NewNullLogger()})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer port.Close()
+				clients = append(clients, port.Client())
 			}
-			defer port.Close()
-			fleet, err := simnode.New(simnode.Config{Nodes: l.nodes, Servers: []string{a.rpcAddr}, HTTP: port.Client(), Lease: 5 * time.Minute})
+			fleet, err := simnode.New(simnode.Config{Nodes: l.nodes, Servers: []string{a.rpcAddr}, Clients: clients, Lease: 5 * time.Minute, Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Debug})})
 			if err != nil {
 				b.Fatal(err)
 			}

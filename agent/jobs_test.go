@@ -44,12 +44,13 @@ func TestRollingUpdate(t *testing.T) {
 	bubble(t, 3, 4, func(s *sim) {
 		s.run(rolling("web", 6, "1", update(2, 0)), 6)
 		s.deployed("web", "successful", 0, 30*time.Second)
-		done := make(chan struct{})
-		low := 6
+		done, lowest := make(chan struct{}), make(chan int)
 		go func() {
+			low := 6
 			for {
 				select {
 				case <-done:
+					lowest <- low
 					return
 				case <-time.After(50 * time.Millisecond):
 					low = min(low, s.truth("web"))
@@ -61,6 +62,7 @@ func TestRollingUpdate(t *testing.T) {
 		}
 		took := s.deployed("web", "successful", 1, 30*time.Second)
 		close(done)
+		low := <-lowest
 		s.settle("web", 6)
 		s.t.Logf("took %v, never fewer than %d ran", took, low)
 		if low < 4 {

@@ -3,12 +3,15 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/config"
 	"github.com/selfheal/selfheal/agent/simnode"
 	"github.com/selfheal/selfheal/agent/transport"
 )
@@ -16,7 +19,11 @@ import (
 // fleet runs simulated nodes on a host of their own; stop waits for their end.
 func (s *sim) fleet(ip string, cfg simnode.Config) (stop func()) {
 	s.t.Helper()
-	port, err := transport.New(transport.Config{
+	key, err := config.Server{Encrypt: s.encrypt}.Key()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	port, err := transport.New(transport.Config{ClusterKey: key,
 		Network: s.net.Host(ip), NodeID: "fleet-" + ip, Role: transport.RoleClient, Region: "global", Logger: hclog.NewNullLogger(),
 	})
 	if err != nil {
@@ -25,7 +32,7 @@ func (s *sim) fleet(ip string, cfg simnode.Config) (stop func()) {
 	for _, a := range s.servers {
 		cfg.Servers = append(cfg.Servers, a.ip+":4647")
 	}
-	cfg.HTTP = port.Client()
+	cfg.Clients = []*http.Client{port.Client()}
 	f, err := simnode.New(cfg)
 	if err != nil {
 		s.t.Fatal(err)
@@ -36,11 +43,11 @@ func (s *sim) fleet(ip string, cfg simnode.Config) (stop func()) {
 		defer close(done)
 		f.Run(ctx)
 	}()
-	return func() {
+	return sync.OnceFunc(func() {
 		cancel()
 		<-done
 		port.Close()
-	}
+	})
 }
 
 // statuses counts the nodes whose name begins with prefix, by status.
@@ -76,7 +83,8 @@ func TestNodesWithALease(t *testing.T) {
 		ready := map[string]int{api.NodeStatusReady: 4}
 		down := map[string]int{api.NodeStatusDown: 4}
 		stop := s.fleet("10.0.1.1", simnode.Config{Nodes: 4, Lease: 12 * time.Second})
-		s.nodesAre("sim", ready, 5*time.Second)
+		defer stop()
+		s.nodesAre("sim", ready, 20*time.Second)
 		s.run(service("web", 4), 4)
 		quiet := func(d time.Duration) {
 			s.t.Helper()
@@ -122,7 +130,7 @@ func TestSimulatedNodesRunJobs(t *testing.T) {
 	bubble(t, 1, 0, func(s *sim) {
 		stop := s.fleet("10.0.1.1", simnode.Config{Nodes: 10, Datacenters: []string{"dc1", "dc2"}, Classes: []string{"a", "b"}, Lease: time.Minute})
 		defer stop()
-		s.nodesAre("sim", map[string]int{api.NodeStatusReady: 10}, 5*time.Second)
+		s.nodesAre("sim", map[string]int{api.NodeStatusReady: 10}, 20*time.Second)
 		s.run(rolling("web", 6, "1", update(2, 0)), 6)
 		s.deployed("web", "successful", 0, 30*time.Second)
 		if _, _, err := s.api().Jobs().Register(rolling("web", 6, "2", update(2, 1)), nil); err != nil {
@@ -155,5 +163,37 @@ func TestSimulatedNodesRunJobs(t *testing.T) {
 			s.t.Fatal(err)
 		}
 		s.whole("web", 0, 5*time.Second)
+	})
+}
+
+// A whole fleet leaves and another comes: every job is whole again.
+func TestFleetIsReplaced(t *testing.T) {
+	bubble(t, 1, 0, func(s *sim) {
+		const nodes, count = 100, 200
+		stop := s.fleet("10.0.1.1", simnode.Config{Nodes: nodes, Lease: time.Minute})
+		defer func() { stop() }()
+		s.nodesAre("sim", map[string]int{api.NodeStatusReady: nodes}, 20*time.Second)
+		for _, id := range []string{"one", "two", "three"} {
+			s.run(service(id, count), count)
+		}
+		stop()
+		s.nodesAre("sim", map[string]int{api.NodeStatusDown: nodes}, 5*time.Second)
+		stop = s.fleet("10.0.1.2", simnode.Config{Nodes: nodes, Name: "next", Lease: time.Minute})
+		s.nodesAre("next", map[string]int{api.NodeStatusReady: nodes}, 20*time.Second)
+		for _, id := range []string{"one", "two", "three"} {
+			s.whole(id, count, 20*time.Second)
+		}
+	})
+}
+
+// A job that fits only as nodes come is placed on each, until it is whole: the
+// evaluation that waits places something every time.
+func TestCapacityComesBitByBit(t *testing.T) {
+	bubble(t, 1, 0, func(s *sim) {
+		s.register(service("web", 100)) // 40 fit on a node
+		for n, want := range []int{40, 80, 100} {
+			defer s.fleet(fmt.Sprintf("10.0.1.%d", n+1), simnode.Config{Nodes: 1, Name: fmt.Sprint("sim", n), Lease: time.Minute})()
+			s.whole("web", want, 20*time.Second)
+		}
 	})
 }

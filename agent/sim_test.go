@@ -452,7 +452,11 @@ func (s *sim) check(job string, n int) error {
 // bubble runs a test for every seed.
 func bubble(t *testing.T, servers, clients int, f func(*sim)) {
 	t.Helper()
-	for seed := range *seeds {
+	n := *seeds
+	if testing.Short() { // the race detector is ten times slower
+		n = min(n, 1)
+	}
+	for seed := range n {
 		t.Run(fmt.Sprintf("seed-%d", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSim(t, uint64(seed), servers, clients)

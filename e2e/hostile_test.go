@@ -250,7 +250,7 @@ var malformedRequests = []struct {
 	{"PUT", "/v1/jobs", `{"Job":{"ID":"x","Priority":"high"}}`, 400, "Job.Priority must be an integer, not string"},
 	{"PUT", "/v1/jobs", `{"Job":{"ID":"x"}} {"again":1}`, 400, "after top-level value"},
 	{"PUT", "/v1/jobs", ``, 400, "Request body is empty"},
-	{"PUT", "/v1/jobs", `null`, 400, "Job must be specified"},
+	{"PUT", "/v1/jobs", `null`, 400, "Request body is empty"},
 	{"PUT", "/v1/jobs", `[]`, 400, "must be an object"},
 	{"PUT", "/v1/jobs", "{\"Job\":{\"ID\":\"a\\u0000b\"}}", 400, "control character"},
 	{"PUT", "/v1/jobs", "\x00\x00\x00", 400, "line 1, column 1"},

@@ -156,3 +156,36 @@ func TestFollowerWaitsForAFreshNode(t *testing.T) {
 }
 
 var _ Liveness = (*testLiveness)(nil)
+
+type testLeases struct{ calls []string }
+
+func (l *testLeases) Contact(id string) { l.calls = append(l.calls, id) }
+
+// Every call of a node with a lease renews it; others renew nothing.
+func TestCallsRenewALease(t *testing.T) {
+	leases := &testLeases{}
+	ag := newAgent(t, func(c *Config) { c.Leases = leases })
+	h := nodeHeader(nodeID, nodeKey)
+	reg := &nodeapi.RegisterRequest{SecretID: nodeKey, BootID: "b1", Lease: time.Second,
+		Node: &api.Node{ID: nodeID, Name: "n1", Datacenter: "dc1"}}
+	if code, text := ag.asNode(nodeapi.PathRegister, h, reg); code != 400 || text != "register node: a lease of 1s is too short: ask for 5s or more" {
+		t.Errorf("%d %q", code, text)
+	}
+	reg.Lease = 0
+	ag.asNode(nodeapi.PathRegister, h, reg)
+	ag.asNode(nodeapi.PathStatus, h, &nodeapi.StatusRequest{NodeID: nodeID})
+	if len(leases.calls) != 0 {
+		t.Errorf("a node without a lease renewed it: %v", leases.calls)
+	}
+	reg.Lease = time.Minute
+	if code, text := ag.asNode(nodeapi.PathRegister, h, reg); code != 200 {
+		t.Fatalf("%d %q", code, text)
+	}
+	leases.calls = nil
+	ag.asNode(nodeapi.PathStatus, h, &nodeapi.StatusRequest{NodeID: nodeID})
+	ag.asNode(nodeapi.PathAllocs, h, &nodeapi.AllocsRequest{NodeID: nodeID}) // at its start and at its end
+	ag.asNode(nodeapi.PathStatus, nodeHeader(nodeID, "wrong"), &nodeapi.StatusRequest{NodeID: nodeID})
+	if len(leases.calls) != 3 {
+		t.Errorf("%d renewals by a report and a poll, want 3", len(leases.calls))
+	}
+}

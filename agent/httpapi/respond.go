@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // gzipFrom is the size in bytes from which a response is worth compressing; one
@@ -119,7 +120,15 @@ func (r *request) write(code int, body []byte) {
 	}
 	h.Set("Content-Encoding", "gzip")
 	r.w.WriteHeader(code)
-	zw, _ := gzip.NewWriterLevel(r.w, gzip.BestSpeed) // the level is valid
+	zw := compressors.Get().(*gzip.Writer)
+	zw.Reset(r.w)
 	zw.Write(body)
 	zw.Close()
+	compressors.Put(zw)
 }
+
+// compressors are used again: each has tables of 800 KB, more than most bodies.
+var compressors = sync.Pool{New: func() any {
+	zw, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
+	return zw
+}}

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-uuid"
@@ -32,6 +34,7 @@ type evaluator struct {
 	drains  map[string]time.Time        // deadlines of draining nodes: what time alone changes in the index
 	asks    chan ask
 	index   uint64 // of the snapshot that is decided on
+	seen    uint64 // of the last change that cluster knows; the snapshot may be ahead of it
 }
 
 func newEvaluator(l *Leader, f *feed) *evaluator {
@@ -89,7 +92,7 @@ func (e *evaluator) wait(ctx context.Context, next time.Time) error {
 func (e *evaluator) rebuild() {
 	snap := e.l.cfg.State.Snapshot()
 	e.cluster, e.jobs = scheduler.NewCluster(), map[*api.Job]*scheduler.Job{}
-	e.drains = map[string]time.Time{}
+	e.drains, e.seen = map[string]time.Time{}, snap.LastIndex()
 	for n := range snap.Nodes(nil) {
 		e.upsertNode(n)
 	}
@@ -105,6 +108,7 @@ func (e *evaluator) absorb(changes []state.Change) {
 	}
 	snap := e.l.cfg.State.Snapshot()
 	for _, c := range changes {
+		e.seen = max(e.seen, c.Index)
 		switch row := c.After.(type) {
 		case *state.Node:
 			e.upsertNode(row)
@@ -280,6 +284,7 @@ func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluat
 	done.Status, done.StatusDescription = api.EvalStatusComplete, ""
 	done.SnapshotIndex = e.index
 	done.FailedTGAllocs, done.QueuedAllocations = raiseFailed(p.Failed), p.Queued
+	done.StatusDescription = hints(p.Failed)
 	done.BlockedEval, done.NextEval = "", ""
 	if out.Deployment != nil {
 		done.DeploymentID = state.DeploymentID(main.ID)
@@ -288,12 +293,15 @@ func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluat
 	}
 	var more []*api.Evaluation
 	if len(p.Failed) > 0 && job != nil {
-		if main.TriggeredBy == triggerQueued {
-			done.Status = api.EvalStatusBlocked // it keeps waiting
+		// One that placed nothing goes on waiting. One that placed something is over: its
+		// allocations are named after it, and a second decision would give the names again.
+		if main.TriggeredBy == triggerQueued && len(out.Placements) == 0 {
+			done.Status = api.EvalStatusBlocked
 		} else {
 			b := follow(main, triggerQueued, now)
 			b.Status, b.StatusDescription = api.EvalStatusBlocked, "created to place remaining allocations"
 			b.FailedTGAllocs, b.QueuedAllocations = done.FailedTGAllocs, p.Queued
+			b.SnapshotIndex = e.seen // capacity that came since wakes it at once
 			done.BlockedEval = b.ID
 			more = append(more, b)
 		}
@@ -334,6 +342,17 @@ func (e *evaluator) evicted(p *scheduler.Plan, main *api.Evaluation, now time.Ti
 		out = append(out, ev)
 	}
 	return out
+}
+
+// hints says, by group, the smallest change that would place what could not be placed.
+func hints(failed map[string]*scheduler.Metric) string {
+	var out []string
+	for _, group := range slices.Sorted(maps.Keys(failed)) {
+		if h := failed[group].Hint; h != "" {
+			out = append(out, fmt.Sprintf("group %q: %s", group, h))
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 const triggerQueued = "queued-allocs"

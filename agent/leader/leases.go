@@ -222,7 +222,7 @@ func (v *leases) expire(snap *state.Snapshot, now time.Time) (out []state.NodeSt
 	slice := max(1, len(v.until)/leaseSlices)
 	for i, id := range over {
 		if i%slice == 0 {
-			if ok, wait := v.brake.Allow(now, (len(v.until)+slice-1)/slice); !ok {
+			if ok, wait := v.brake.Allow(id, now, (len(v.until)+slice-1)/slice); !ok {
 				v.log.Warn("brake: many leases run out at once, replacing slowly", "nodes", len(over)-i, "wait", wait)
 				break
 			}

@@ -201,6 +201,7 @@ func (v *liveness) accuse(ctx context.Context, look []string, now time.Time) err
 			delete(v.suspects, id)
 		case known && m.Alive:
 			delete(v.suspects, id)
+			v.brake.Back(id)
 			if !m.Restarting {
 				delete(v.graces, id)
 			}
@@ -334,7 +335,7 @@ func (v *liveness) judgeOne(snap *state.Snapshot, n *state.Node, sus *suspect, n
 		return nil, time.Second
 	}
 	if n.Status != statusDisconnected { // a node that was given up already does not count again
-		if ok, wait := v.brake.Allow(now, countNodes(snap)); !ok {
+		if ok, wait := v.brake.Allow(n.ID, now, countNodes(snap)); !ok {
 			v.log.Warn("brake: many nodes fail at once, replacing slowly", "node", n.ID, "wait", wait)
 			return nil, wait
 		}

@@ -1,6 +1,7 @@
 package leader
 
 import (
+	"strconv"
 	"testing"
 	"time"
 )
@@ -61,31 +62,48 @@ func TestDecideBearsEachVerdictForItsGrace(t *testing.T) {
 func TestBrakeLetsSmallFailuresThrough(t *testing.T) {
 	b := Brake{Share: 0.34, Window: 30 * time.Second, Pace: 5 * time.Second}
 	now := time.Unix(1000, 0)
-	for i := range 2 {
-		if ok, _ := b.Allow(now, 4); !ok {
+	for i, node := range []string{"a", "b"} {
+		if ok, _ := b.Allow(node, now, 4); !ok {
 			t.Fatalf("node %d of 4 was held back; two may always fail at once", i+1)
 		}
 	}
-	ok, wait := b.Allow(now.Add(time.Second), 4)
+	ok, wait := b.Allow("c", now.Add(time.Second), 4)
 	if ok || wait != 4*time.Second {
 		t.Fatalf("third of four within a second: %v, wait %v; want held back for 4 s", ok, wait)
 	}
 	if !b.Holding(now.Add(time.Second), 4) {
 		t.Error("the brake should hold")
 	}
-	if ok, _ := b.Allow(now.Add(5*time.Second), 4); !ok {
+	if ok, _ := b.Allow("c", now.Add(5*time.Second), 4); !ok {
 		t.Error("one node a pace should go through while the brake holds")
 	}
-	if ok, _ := b.Allow(now.Add(time.Minute), 4); !ok || b.Holding(now.Add(time.Minute), 4) {
+	if ok, _ := b.Allow("d", now.Add(time.Minute), 4); !ok || b.Holding(now.Add(time.Minute), 4) {
 		t.Error("after the window the brake should be released")
+	}
+}
+
+func TestBrakeForgetsNodesThatAreBack(t *testing.T) {
+	b := Brake{Share: 0.34, Window: 30 * time.Second, Pace: 5 * time.Second}
+	now := time.Unix(1000, 0)
+	for i := range 20 {
+		now = now.Add(time.Second)
+		if ok, wait := b.Allow("a", now, 4); !ok {
+			t.Fatalf("death %d of a node that was back each time: held back for %v", i+1, wait)
+		}
+		b.Back("a")
+	}
+	b.Allow("a", now, 4)
+	b.Allow("b", now, 4)
+	if ok, _ := b.Allow("c", now, 4); ok {
+		t.Error("the third of four that are down together was not held back")
 	}
 }
 
 func TestBrakeScalesWithTheCluster(t *testing.T) {
 	b := Brake{Share: 0.25, Window: time.Minute, Pace: time.Second}
 	now, through := time.Unix(1000, 0), 0
-	for range 100 {
-		if ok, _ := b.Allow(now, 100); ok {
+	for i := range 100 {
+		if ok, _ := b.Allow(strconv.Itoa(i), now, 100); ok {
 			through++
 		}
 	}

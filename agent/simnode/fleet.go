@@ -23,8 +23,9 @@ type Config struct {
 	Nodes int
 	// Servers are host:port of cluster ports; the servers' answers replace them.
 	Servers []string
-	// HTTP speaks to cluster ports. One connection carries 250 nodes' polls.
-	HTTP *http.Client
+	// Clients speak to cluster ports, over HTTP/2. Nodes are shared out among them: have one
+	// for each PerClient nodes, or they will dial all the time.
+	Clients []*http.Client
 	// Scheme of the URLs; "" is https.
 	Scheme string
 
@@ -51,6 +52,11 @@ type Config struct {
 	Logger hclog.Logger // nil: nobody is told
 }
 
+// PerClient is how many nodes share a client. A server lets one connection have 250
+// requests open, and each node has a poll and a report: when all are ordered to do
+// something at once, more nodes would dial more connections, hundreds at once.
+const PerClient = 100
+
 // Stats is what a fleet is doing.
 type Stats struct {
 	Registered int64 // nodes
@@ -65,6 +71,7 @@ type Fleet struct {
 	log   hclog.Logger
 	nodes []*node
 	slots chan struct{} // registrations and goodbyes under way
+	lines []*line
 
 	registered, running, ended, failed atomic.Int64
 }
@@ -95,6 +102,12 @@ func New(cfg Config) (*Fleet, error) {
 		cfg.Logger = hclog.NewNullLogger()
 	}
 	f := &Fleet{cfg: cfg, log: cfg.Logger.Named("simnode"), slots: make(chan struct{}, cfg.Parallel)}
+	if len(cfg.Clients) == 0 {
+		cfg.Clients = []*http.Client{nil} // nodeapi's default
+	}
+	for _, c := range cfg.Clients {
+		f.lines = append(f.lines, &line{client: c, open: make(chan struct{})})
+	}
 	for i := range cfg.Nodes {
 		f.nodes = append(f.nodes, newNode(f, i))
 	}
@@ -123,6 +136,30 @@ func (f *Fleet) Run(ctx context.Context) {
 		wg.Go(func() { n.leave(ctx) })
 	}
 	wg.Wait()
+}
+
+// line is one client, and the connection behind it. Whoever calls first opens it, and
+// the others wait: many that called at once would each dial.
+type line struct {
+	client *http.Client
+	first  sync.Once
+	open   chan struct{} // closed after the first call
+}
+
+// use makes a call over the line.
+func (l *line) use(ctx context.Context, call func() error) (err error) {
+	mine := false
+	l.first.Do(func() { mine = true })
+	if mine {
+		defer close(l.open)
+		return call()
+	}
+	select {
+	case <-l.open:
+		return call()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // slot waits for the right to make one of the calls that many nodes make at once.

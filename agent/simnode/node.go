@@ -20,6 +20,7 @@ type node struct {
 	number     int
 	id, secret string
 	calls      *nodeapi.Client
+	line       *line
 
 	mu      sync.Mutex
 	index   uint64
@@ -33,8 +34,9 @@ type node struct {
 
 func newNode(f *Fleet, number int) *node {
 	n := &node{f: f, number: number, id: derive(f.cfg.Seed, "id", number), secret: derive(f.cfg.Seed, "secret", number)}
+	n.line = f.lines[number%len(f.lines)]
 	n.calls = nodeapi.New(nodeapi.Config{
-		HTTP: f.cfg.HTTP, Scheme: f.cfg.Scheme, Servers: f.cfg.Servers, NodeID: n.id, SecretID: n.secret,
+		HTTP: n.line.client, Scheme: f.cfg.Scheme, Servers: f.cfg.Servers, NodeID: n.id, SecretID: n.secret,
 	})
 	return n
 }
@@ -116,8 +118,11 @@ func (n *node) register(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	_, err = n.calls.Register(ctx, nodeapi.RegisterRequest{
-		Node: n.describe(), SecretID: n.secret, BootID: "simulated", Lease: n.f.cfg.Lease,
+	err = n.line.use(ctx, func() error {
+		_, err := n.calls.Register(ctx, nodeapi.RegisterRequest{
+			Node: n.describe(), SecretID: n.secret, BootID: "simulated", Lease: n.f.cfg.Lease,
+		})
+		return err
 	})
 	if err != nil {
 		return err
