@@ -88,7 +88,7 @@ func cpu() time.Duration {
 // load is one shape of work: jobs of count allocations each, on nodes.
 type load struct{ nodes, jobs, count int }
 
-var loads = []load{{1000, 1, 10_000}, {5000, 1, 10_000}, {5000, 10, 1000}, {5000, 100, 100}, {5000, 1000, 10}}
+var loads = []load{{1000, 1, 10_000}, {5000, 1, 1}, {5000, 1, 10_000}, {5000, 10, 1000}, {5000, 100, 100}, {5000, 1000, 10}}
 
 func (l load) String() string {
 	return fmt.Sprintf("nodes=%d/jobs=%d/count=%d", l.nodes, l.jobs, l.count)

@@ -70,6 +70,22 @@ func place(shape string, atLeast float64) measurement {
 	}
 }
 
+// throughRaft is a row of what one server places, from the submission over HTTP to
+// the state; of turns placements a second into the row's unit.
+func throughRaft(name, what, load string, unit Unit, goal Goal, of func(perSecond float64) float64) measurement {
+	return measurement{
+		name: name, alone: func(*testing.T) cmdl {
+			return cmdl{"go", "test", "-run", "^$", "-bench", "^BenchmarkPlaced$/^" + load + "$", "-count=3", "-benchtime=10x", "./agent"}
+		},
+		lines: []line{{"rate", what, unit, goal}},
+		run: func(r *run) {
+			for _, v := range benchmark(r, "placed/s")["placed/s"] {
+				r.sample("rate").Values = append(r.sample("rate").Values, of(v))
+			}
+		},
+	}
+}
+
 func applyCommand(*testing.T) cmdl {
 	return cmdl{"go", "test", "-run", "^$", "-bench", "^BenchmarkApplyPlans$/^plan=10000$", "-count=3", "-benchtime=1x", "./agent/state"}
 }

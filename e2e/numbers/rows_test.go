@@ -44,9 +44,9 @@ var measurements = []measurement{
 		{"rate", "placements into the state, 10,000 a plan, without raft", PerSecond, Goal{}},
 		{"memory", "memory of an allocation, indexes included", Bytes, Goal{P50: AtMost(1024)}},
 	}},
-	later("through_raft", "one job of 10,000 on 10,000 nodes, through raft to state, one server", PerSecond, Goal{P50: AtLeast(25_000)}, noSimulation),
-	later("two_million", "two million allocations on 10,000 simulated nodes", Milliseconds, Goal{P50: AtMost(120_000)}, noSimulation),
-	later("submit_5000", "one-instance job on 5,000 nodes: submit -> placed", Milliseconds, Goal{P50: AtMost(4)}, noSimulation),
+	throughRaft("through_raft", "one job of 10,000 on 5,000 nodes, over HTTP and raft to state, one server", "nodes=5000$/^jobs=1$/^count=10000", PerSecond, Goal{P50: AtLeast(25_000)}, func(perSecond float64) float64 { return perSecond }),
+	throughRaft("submit_5000", "one-instance job on 5,000 nodes: submit -> in the state", "nodes=5000$/^jobs=1$/^count=1", Milliseconds, Goal{P50: AtMost(4)}, func(perSecond float64) float64 { return 1000 / perSecond }),
+	later("two_million", "two million allocations on 10,000 simulated nodes", Milliseconds, Goal{P50: AtMost(120_000)}, "not measured yet"),
 	{name: "submit", peer: true, run: measureSubmit(1), lines: []line{
 		{"placed", "one-instance job on 4 nodes, 1 server: submit -> placed, seen in the API", Milliseconds, Goal{P50: AtMost(4)}},
 		{"running", "the same: submit -> its process runs", Milliseconds, Goal{}},
@@ -77,8 +77,6 @@ var measurements = []measurement{
 		{"failed", "failed requests during a rolling update under HTTP load", Count, Goal{P50: AtMost(0)}},
 	}},
 }
-
-const noSimulation = "not measured: needs simulated nodes, which the program does not have yet"
 
 // later is a row whose measurement cannot be made yet, and says why.
 func later(name, what string, unit Unit, goal Goal, why string) measurement {
