@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/netip"
+	"strings"
 )
 
 // warnings are what is allowed and probably not meant, one line each.
@@ -30,10 +31,32 @@ func (c *Config) warnings() []string {
 	if c.Vault.Enabled {
 		warn("vault.enabled", "has no effect: %s", notYet)
 	}
+	if c.ACL.Enabled {
+		warn("acl.enabled", "ACCESS CONTROL IS NOT BUILT YET: everyone who reaches this agent may do everything")
+	}
+	for _, block := range unread {
+		if at := c.firstKey(block); at != "" {
+			warn(at, "has no effect: %s", notYet)
+		}
+	}
 	if fewer := c.Client.MaxDynamicPort - c.Client.MinDynamicPort; c.Client.Enabled && fewer < 100 {
 		warn("client.max_dynamic_port", "leaves %d dynamic ports for all jobs on this node", fewer+1)
 	}
 	return out
+}
+
+// unread are blocks whose keys are checked and that nothing acts on yet.
+var unread = []string{"consul.", "server.default_scheduler_config."}
+
+// firstKey is the first key, by name, that was given in a block; "" for none.
+func (c *Config) firstKey(block string) string {
+	first := ""
+	for key := range c.origin {
+		if strings.HasPrefix(key, block) && (first == "" || key < first) {
+			first = key
+		}
+	}
+	return first
 }
 
 func loopback(s string) bool {

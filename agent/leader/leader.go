@@ -33,6 +33,9 @@ type Config struct {
 	Graces  Graces
 	Brake   Brake
 	GC      GC
+	// KeepDead leaves failed servers in the consensus group until someone removes
+	// them; else each is removed a minute after it failed.
+	KeepDead bool
 	// Busy gives a loop its busy meter; nil measures nothing.
 	Busy func(loop string) Busy
 }

@@ -62,7 +62,7 @@ func (m *membership) reconcile(ctx context.Context, now time.Time) time.Duration
 		m.log.Warn("read the raft configuration", "err", err)
 		return 5 * time.Second
 	}
-	add, remove, again := planVoters(servers, m.l.cfg.Members.Members(), now)
+	add, remove, again := planVoters(servers, m.l.cfg.Members.Members(), m.l.cfg.KeepDead, now)
 	for _, s := range add {
 		m.log.Info("server joins", "node", s.ID, "addr", s.Addr)
 		if err := m.l.cfg.Raft.AddVoter(ctx, s.ID, s.Addr); err != nil {
@@ -83,8 +83,8 @@ func (m *membership) reconcile(ctx context.Context, now time.Time) time.Duration
 // planVoters says which servers to add and to remove. A server that left is
 // removed at once; one that failed only after deadServer, one at a time, and only
 // while the living stay a majority of the group as it is, so that a clean-up
-// never costs the quorum.
-func planVoters(servers []RaftServer, members []Member, now time.Time) (add []RaftServer, remove []string, again time.Duration) {
+// never costs the quorum; never, if the dead are to be kept.
+func planVoters(servers []RaftServer, members []Member, keepDead bool, now time.Time) (add []RaftServer, remove []string, again time.Duration) {
 	again = time.Minute
 	known := map[string]Member{}
 	for _, m := range members {
@@ -108,6 +108,7 @@ func planVoters(servers []RaftServer, members []Member, now time.Time) (add []Ra
 		case !ok || m.Alive:
 		case m.Left:
 			remove = append(remove, s.ID)
+		case keepDead:
 		case now.Sub(m.Since) < deadServer:
 			again = min(again, deadServer-now.Sub(m.Since))
 		case len(remove) == 0 && alive > len(servers)/2:

@@ -24,18 +24,20 @@ func TestPlanVoters(t *testing.T) {
 		members []Member
 		add     []RaftServer
 		remove  []string
+		keep    bool
 	}{
-		{"all is well", three, []Member{server("a", true, long), server("b", true, long), server("c", true, long)}, nil, nil},
-		{"a server joins", three[:2], []Member{server("a", true, long), server("b", true, long), server("c", true, now)}, three[2:], nil},
-		{"a client is no voter", three[:1], []Member{server("a", true, long), client}, nil, nil},
-		{"a server moved to another address", []RaftServer{{"a", "old:4647"}}, []Member{server("a", true, long)}, three[:1], nil},
-		{"a server left", three, []Member{server("a", true, long), left, server("c", true, long)}, nil, []string{"b"}},
-		{"a server failed just now", three, []Member{server("a", true, long), server("b", false, short), server("c", true, long)}, nil, nil},
-		{"a server failed long ago", three, []Member{server("a", true, long), server("b", false, long), server("c", true, long)}, nil, []string{"b"}},
-		{"no majority is left to agree on it", three, []Member{server("a", true, long), server("b", false, long), server("c", false, long)}, nil, nil},
-		{"gossip has not heard of it yet", three, []Member{server("a", true, long), server("b", true, long)}, nil, nil},
+		{"all is well", three, []Member{server("a", true, long), server("b", true, long), server("c", true, long)}, nil, nil, false},
+		{"a server joins", three[:2], []Member{server("a", true, long), server("b", true, long), server("c", true, now)}, three[2:], nil, false},
+		{"a client is no voter", three[:1], []Member{server("a", true, long), client}, nil, nil, false},
+		{"a server moved to another address", []RaftServer{{"a", "old:4647"}}, []Member{server("a", true, long)}, three[:1], nil, false},
+		{"a server left", three, []Member{server("a", true, long), left, server("c", true, long)}, nil, []string{"b"}, false},
+		{"a server failed just now", three, []Member{server("a", true, long), server("b", false, short), server("c", true, long)}, nil, nil, false},
+		{"a server failed long ago", three, []Member{server("a", true, long), server("b", false, long), server("c", true, long)}, nil, []string{"b"}, false},
+		{"a server failed long ago, and the dead are kept", three, []Member{server("a", true, long), server("b", false, long), server("c", true, long)}, nil, nil, true},
+		{"no majority is left to agree on it", three, []Member{server("a", true, long), server("b", false, long), server("c", false, long)}, nil, nil, false},
+		{"gossip has not heard of it yet", three, []Member{server("a", true, long), server("b", true, long)}, nil, nil, false},
 	} {
-		add, remove, again := planVoters(tc.servers, tc.members, now)
+		add, remove, again := planVoters(tc.servers, tc.members, tc.keep, now)
 		if d := cmp.Diff(tc.add, add); d != "" {
 			t.Errorf("%s: add: %s", tc.name, d)
 		}
