@@ -99,7 +99,7 @@ func (a *Agent) drivers() []driver.Driver {
 	}
 	var out []driver.Driver
 	if a.cfg.RawExec() {
-		out = append(out, driver.NewRawExec(driver.RawExecConfig{}))
+		out = append(out, driver.NewRawExec(driver.RawExecConfig{Logger: a.log.Named("raw_exec")}))
 	}
 	if a.cfg.DevMode {
 		out = append(out, driver.NewMock())

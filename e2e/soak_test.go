@@ -198,7 +198,7 @@ func (s *soak) killSupervisor() {
 			supervisors = append(supervisors, pid)
 		}
 	}
-	start := time.Now()
+	restarts, start := s.restarts(victim), time.Now()
 	cluster.Kill(supervisors[s.rand.IntN(len(supervisors))])
 	s.eventually(10*time.Second, "a new task and supervisor", func() error {
 		if now := victim.TaskPIDs(); len(now) != len(tasks) || slices.Equal(now, tasks) {
@@ -207,6 +207,12 @@ func (s *soak) killSupervisor() {
 		return nil
 	})
 	s.note("supervisor killed -> task and supervisor again", start)
+	s.eventually(10*time.Second, "the API knows that the task started again", func() error {
+		if now := s.restarts(victim); now <= restarts {
+			return fmt.Errorf("%d restarts, %d before", now, restarts)
+		}
+		return nil
+	})
 }
 
 // writes waits until a write that is sent to a live server is accepted.
