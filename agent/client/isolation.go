@@ -94,11 +94,9 @@ func rememberHandle(stateDir string, handle driver.Handle) error {
 	return os.WriteFile(stateDir+handleSuffix, data, 0o600)
 }
 
-// forgetHandle removes it, and the allocation's state directory if it was the last.
-func forgetHandle(stateDir string) {
-	os.Remove(stateDir + handleSuffix)
-	os.Remove(filepath.Dir(stateDir)) // refused while other tasks are in it
-}
+// forgetHandle removes it. The allocation's state directory goes with the allocation
+// and not with its last task: the next task may be about to start in it.
+func forgetHandle(stateDir string) { os.Remove(stateDir + handleSuffix) }
 
 // adopt ends what nobody knows: once the servers have said what is to run here,
 // tasks under supervisors without an allocation are stopped and directories without
