@@ -76,36 +76,20 @@ func (p *peerFlags) check() error {
 }
 
 func raftRemovePeer() verb {
-	var p peerFlags
-	return verb{
-		short: "Remove a server that is gone for good",
-		flags: p.rows(),
-		run: func(s *session, args []string) error {
-			c, err := s.client()
-			if err == nil {
-				err = p.check()
-			}
-			if err != nil {
-				return err
-			}
-			if p.id != "" {
-				err = c.Operator().RaftRemovePeerByID(p.id, nil)
-			} else {
-				err = c.Operator().RaftRemovePeerByAddress(p.address, nil)
-			}
-			if err != nil {
-				return fmt.Errorf("remove peer: %w", err)
-			}
-			s.printf("Removed %s%s.\n", p.id, p.address)
-			return nil
-		},
-	}
+	return peerVerb("Remove a server that is gone for good", "remove peer", "Removed %s%s.\n",
+		(*api.Operator).RaftRemovePeerByID, (*api.Operator).RaftRemovePeerByAddress)
 }
 
 func raftTransfer() verb {
+	return peerVerb("Let another server lead", "transfer leadership", "Leadership is going to %s%s.\n",
+		(*api.Operator).RaftTransferLeadershipByID, (*api.Operator).RaftTransferLeadershipByAddress)
+}
+
+// peerVerb is a verb about one server, which is named by its ID or its address.
+func peerVerb(short, doing, done string, byID, byAddress func(*api.Operator, string, *api.WriteOptions) error) verb {
 	var p peerFlags
 	return verb{
-		short: "Let another server lead",
+		short: short,
 		flags: p.rows(),
 		run: func(s *session, args []string) error {
 			c, err := s.client()
@@ -116,14 +100,14 @@ func raftTransfer() verb {
 				return err
 			}
 			if p.id != "" {
-				err = c.Operator().RaftTransferLeadershipByID(p.id, nil)
+				err = byID(c.Operator(), p.id, nil)
 			} else {
-				err = c.Operator().RaftTransferLeadershipByAddress(p.address, nil)
+				err = byAddress(c.Operator(), p.address, nil)
 			}
 			if err != nil {
-				return fmt.Errorf("transfer leadership: %w", err)
+				return fmt.Errorf("%s: %w", doing, err)
 			}
-			s.printf("Leadership is going to %s%s.\n", p.id, p.address)
+			s.printf(done, p.id, p.address)
 			return nil
 		},
 	}
