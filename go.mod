@@ -3,7 +3,12 @@ module github.com/selfheal/selfheal
 go 1.26.0
 
 require (
+	charm.land/bubbletea/v2 v2.1.1 // selfheal top: the terminal dashboard
+	charm.land/lipgloss/v2 v2.0.6 // selfheal top: its colours and layout
 	github.com/armon/go-metrics v0.4.1 // metrics sinks; v0.4.1 is the last under this name
+	github.com/coder/websocket v1.8.15 // exec over the API: a terminal in a task
+	github.com/creack/pty v1.1.24 // terminals for exec
+	github.com/go-jose/go-jose/v4 v4.1.8 // workload identities and login: JWT, JWKS
 	github.com/google/go-cmp v0.7.0 // tests: readable differences
 	github.com/hashicorp/cli v1.1.7 // the command tree that users of this stack know
 	github.com/hashicorp/cronexpr v1.1.3 // periodic jobs' schedules
@@ -30,7 +35,8 @@ require (
 	github.com/zclconf/go-cty-yaml v1.2.0 // yamldecode and yamlencode in job files
 	go.etcd.io/bbolt v1.5.0 // the client's journal
 	golang.org/x/sync v0.23.0 // groups of goroutines
-	golang.org/x/sys v0.48.0 // processes, namespaces, file locks
+	golang.org/x/sys v0.49.0 // processes, namespaces, file locks
+	golang.org/x/term v0.47.0 // is this a terminal, and raw mode for exec
 	pgregory.net/rapid v1.3.0 // tests: properties over random inputs
 )
 
@@ -53,6 +59,14 @@ require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/bgentry/speakeasy v0.1.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/charmbracelet/colorprofile v0.4.3 // indirect
+	github.com/charmbracelet/ultraviolet v0.0.0-20261008173134-6b8d4baf91b4 // indirect
+	github.com/charmbracelet/x/ansi v0.11.9 // indirect
+	github.com/charmbracelet/x/term v0.2.2 // indirect
+	github.com/charmbracelet/x/termios v0.1.1 // indirect
+	github.com/charmbracelet/x/windows v0.2.2 // indirect
+	github.com/clipperhouse/displaywidth v0.11.0 // indirect
+	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect
 	github.com/coreos/etcd v3.3.27+incompatible // indirect
 	github.com/coreos/go-systemd v0.0.0-20191104093116-d3cd4ed1dbcf // indirect
 	github.com/coreos/pkg v0.0.0-20220810130054-c7d1c02cb6cf // indirect
@@ -70,27 +84,32 @@ require (
 	github.com/hashicorp/golang-lru v1.0.2 // indirect
 	github.com/huandu/xstrings v1.3.3 // indirect
 	github.com/imdario/mergo v0.3.11 // indirect
+	github.com/lucasb-eyer/go-colorful v1.4.1 // indirect
 	github.com/lufia/plan9stats v0.0.0-20211012122336-39d0f177ccd0 // indirect
 	github.com/mattn/go-colorable v0.1.13 // indirect
 	github.com/mattn/go-isatty v0.0.20 // indirect
+	github.com/mattn/go-runewidth v0.0.30 // indirect
 	github.com/miekg/dns v1.1.73 // indirect
 	github.com/mitchellh/copystructure v1.0.0 // indirect
 	github.com/mitchellh/go-homedir v1.1.0 // indirect
 	github.com/mitchellh/go-wordwrap v1.0.1 // indirect
 	github.com/mitchellh/reflectwalk v1.0.0 // indirect
+	github.com/muesli/cancelreader v0.2.2 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/power-devops/perfstat v0.0.0-20260805114148-88456608a4f6 // indirect
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
+	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/sean-/seed v0.0.0-20170313163322-e2103e2c3529 // indirect
 	github.com/shopspring/decimal v1.2.0 // indirect
 	github.com/spf13/cast v1.3.1 // indirect
 	github.com/tklauser/go-sysconf v0.4.0 // indirect
 	github.com/tklauser/numcpus v0.12.0 // indirect
+	github.com/xo/terminfo v1.0.0 // indirect
 	github.com/yusufpapurcu/wmi v1.2.4 // indirect
 	golang.org/x/crypto v0.57.0 // indirect
-	golang.org/x/exp v0.0.0-20220827204233-334a2380cb91 // indirect
+	golang.org/x/exp v0.0.0-20231006140011-7918f672742d // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/net v0.59.0 // indirect
 	golang.org/x/text v0.42.0 // indirect

@@ -141,10 +141,10 @@ func agentReload(a *API, _ *request) (any, error) {
 
 // jwks is GET /.well-known/jwks.json: the public keys of the cluster.
 func jwks(a *API, _ *request) (any, error) {
-	if len(a.cfg.JWKS) == 0 {
+	if a.cfg.JWKS == nil {
 		return nil, notFound("no keys")
 	}
-	return a.cfg.JWKS, nil
+	return a.cfg.JWKS(), nil
 }
 
 // agentHost is GET /v1/agent/host: what a bug report needs of the machine. Values of

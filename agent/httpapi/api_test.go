@@ -135,7 +135,7 @@ func newAgent(t *testing.T, change ...func(*Config)) *agent {
 		Logger: hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard, Level: hclog.Off}),
 		Region: "global", Datacenter: "dc1", NodeName: "a", Self: "self", ForwardScheme: "http",
 		State: store, Raft: ag.raft, Cluster: ag.cluster, Peers: ag.peers, Planner: &testPlanner{},
-		JWKS:   json.RawMessage(`{"keys":[{"kid":"1"}]}`),
+		JWKS:   func() json.RawMessage { return json.RawMessage(`{"keys":[{"kid":"1"}]}`) },
 		Limits: Limits{LeaderWait: 300 * time.Millisecond, MaxBody: 1 << 20},
 	}
 	for _, c := range change {

@@ -37,6 +37,10 @@ const (
 	TypeLaunchJobs
 )
 
+// Later commands number themselves where they are defined: 30 to 49 access control, 50 to
+// 59 variables and root keys, 60 to 69 volumes, 70 to 79 what is told of nodes, jobs and
+// servers, 80 to 89 healing.
+
 // Command is one entry of the log. Every command is applied as one transaction:
 // it happens whole or not at all, and every replica derives the same rows,
 // IDs and times from it.

@@ -29,6 +29,8 @@ var rooms = map[string][]string{
 	"agent/transport": {},
 	"agent/gossip":    {},
 	"agent/simnet":    {},
+	"agent/acl":       {},
+	"agent/rootkey":   {"agent/state"},
 	"agent/state":     {},
 	"agent/consensus": {},
 	"agent/leader":    {"agent/state", "scheduler"},
@@ -37,7 +39,7 @@ var rooms = map[string][]string{
 	"agent/simnode":   {"agent/nodeapi"},
 	"agent/driver":    {},
 	"agent/check":     {},
-	"agent/httpapi":   {"agent/state", "agent/nodeapi", "jobspec"},
+	"agent/httpapi":   {"agent/acl", "agent/state", "agent/nodeapi", "jobspec"},
 }
 
 // outside says which foreign modules a package may import, where that is limited.
