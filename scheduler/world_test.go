@@ -20,6 +20,7 @@ import (
 //	deployment d1 paused web.canaries=1                                  the job's rollout
 //	settings preempt-service spread                                      of the cluster
 //	wait 30s | apply | schedule | show                                   apply does what the last plan says
+//	drain-plan n1,n2 | resilience pairs after                            what if; after = after the job's change
 type world struct {
 	cluster    *Cluster
 	nodes      map[string]Node
@@ -89,6 +90,10 @@ func (w *world) run(line string) (out string, err error) {
 		return w.schedule(), nil
 	case "show":
 		return w.show(), nil
+	case "drain-plan":
+		return w.drainPlan(expand(f[1])), nil
+	case "resilience":
+		return w.resilience(f[1:]), nil
 	default:
 		return "", fmt.Errorf("unknown command %q", f[0])
 	}
