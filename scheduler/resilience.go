@@ -69,9 +69,9 @@ type ResilienceConfig struct {
 	share int // work of one step; 0 = stepWork
 }
 
-// DefaultResilience spends at most about ten seconds of one core, on a cluster where no
-// short cut applies.
-func DefaultResilience() ResilienceConfig { return ResilienceConfig{Work: 100_000_000} }
+// DefaultResilience spends at most some seconds of one core, on a cluster where no short
+// cut applies.
+func DefaultResilience() ResilienceConfig { return ResilienceConfig{Work: 20_000_000} }
 
 // FindResilience asks which nodes can be lost, one at a time and two at once, with
 // everything still placed. The answer is complete when Step says that there is no more to do.
