@@ -21,6 +21,7 @@ import (
 //	settings preempt-service spread                                      of the cluster
 //	wait 30s | apply | schedule | show                                   apply does what the last plan says
 //	drain-plan n1,n2 | resilience pairs after                            what if; after = after the job's change
+//	rebalance do begun                                                   what would move; do = and moves
 type world struct {
 	cluster    *Cluster
 	nodes      map[string]Node
@@ -94,6 +95,8 @@ func (w *world) run(line string) (out string, err error) {
 		return w.drainPlan(expand(f[1])), nil
 	case "resilience":
 		return w.resilience(f[1:]), nil
+	case "rebalance":
+		return w.rebalance(f[1:]), nil
 	default:
 		return "", fmt.Errorf("unknown command %q", f[0])
 	}
@@ -344,6 +347,8 @@ func setGroup(g *Group, opt string) {
 		g.Reschedule.MaxDelay = duration(v)
 	case "function":
 		g.Reschedule.Function = v
+	case "migrate":
+		g.MigrateMax = number(v)
 	case "sticky":
 		g.Sticky = true
 	case "unlimited":
