@@ -386,6 +386,9 @@ func lowerAlloc(a *state.Alloc, job *scheduler.Job) *scheduler.Alloc {
 	if job != nil {
 		out.JobType, out.Priority = job.Type, job.Priority
 	}
+	if a.Move != nil {
+		out.MoveTo = a.Move.To
+	}
 	if t := a.Transition; t != nil {
 		out.Migrate, out.Reschedule, out.ForceReschedule = deref(t.Migrate), deref(t.Reschedule), deref(t.ForceReschedule)
 		out.NoReplace = deref(t.MigrateDisablePlacement)

@@ -106,4 +106,8 @@ var commands = [...]handler{
 	TypeSetClusterMeta:     on(applySetClusterMeta),
 	TypeScaleJob:           on(applyScaleJob),
 	TypeLaunchJobs:         on(applyLaunchJobs),
+
+	TypeSetRebalance: on(applySetRebalance),
+	TypeBeginMoves:   on(applyBeginMoves),
+	TypeEndMoves:     on(applyEndMoves),
 }
