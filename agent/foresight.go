@@ -25,6 +25,11 @@ func (f foresight) Resilience(ctx context.Context, pairs, brief bool, after *api
 	return out, notLeading(err)
 }
 
+func (f foresight) Rebalance(ctx context.Context) (*healapi.Rebalance, error) {
+	out, err := f.s.leader.Rebalance(ctx)
+	return out, notLeading(err)
+}
+
 // notLeading puts the leader's error in the API's words: then the request is carried to the
 // next leader.
 func notLeading(err error) error {

@@ -265,6 +265,7 @@ type Alloc struct {
 	Canary       bool
 
 	CreatedAt  time.Time
+	MoveOffAt  time.Time // when a move of it was called off; zero for never
 	FinishedAt time.Time // when its last task ended; zero while it runs
 	UnknownAt  time.Time // when it became unknown; zero otherwise
 

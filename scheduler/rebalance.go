@@ -21,7 +21,8 @@ type RebalanceConfig struct {
 	// the scheduler's own score of the new node is better, or the new node is less used
 	// than the old one was.
 	MinGain float64
-	// Cooldown is how long an allocation stays where it was placed.
+	// Cooldown is how long an allocation stays where it was placed, or stayed when a move of
+	// it was called off.
 	Cooldown time.Duration
 	// MaxMoves bounds the moves of one pass.
 	MaxMoves int
@@ -231,7 +232,11 @@ func (b *balancer) movable(req *Request, r *record) bool {
 		a.JobVersion != req.Job.Version || a.JobCreateIndex != req.Job.CreateIndex || n == nil || n.Status != NodeReady || n.Draining {
 		return false
 	}
-	if until := a.CreatedAt.Add(b.cfg.Cooldown); until.After(req.Now) {
+	since := a.CreatedAt
+	if a.MoveOffAt.After(since) {
+		since = a.MoveOffAt
+	}
+	if until := since.Add(b.cfg.Cooldown); until.After(req.Now) {
 		if b.out.Later.IsZero() || until.Before(b.out.Later) {
 			b.out.Later = until
 		}

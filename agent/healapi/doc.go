@@ -5,7 +5,7 @@
 //	GET /v1/heal/resilience       Resilience    which nodes can be lost with everything placed
 //	PUT /v1/heal/resilience       Resilience    the same after a change of a job
 //	GET /v1/heal/rebalance        Rebalance     settings, moves that are made, moves proposed
-//	PUT /v1/heal/rebalance        Rebalance     change the settings
+//	PUT /v1/heal/rebalance        RebalanceSet  change the settings
 //
 // Names follow the API: PascalCase, durations in nanoseconds, IDs as strings.
 package healapi

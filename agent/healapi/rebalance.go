@@ -128,3 +128,9 @@ func replace[T any](field *T, with *T) {
 		*field = *with
 	}
 }
+
+// RebalanceSet answers PUT /v1/heal/rebalance with the settings as they are now.
+type RebalanceSet struct {
+	Config    RebalanceConfig
+	LastIndex uint64
+}

@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/selfheal/selfheal/agent/healapi"
+	"github.com/selfheal/selfheal/agent/state"
 )
 
 // Foresight says what would happen. It is asked on the leader only.
@@ -16,12 +17,16 @@ type Foresight interface {
 	// everything placed. brief bounds the work and lists the others only; after is a job
 	// (canonical and valid) to register first, nil for none.
 	Resilience(ctx context.Context, pairs, brief bool, after *api.Job) (*healapi.Resilience, error)
+	// Rebalance tells the settings of balancing, what moves, and what would be worth moving.
+	Rebalance(ctx context.Context) (*healapi.Rebalance, error)
 }
 
 var healRoutes = []route{
 	{method: get, path: "/v1/node/{id}/drain-plan", right: nodeRead, where: leaderRead, do: nodeDrainPlan},
 	{method: get, path: "/v1/heal/resilience", right: opRead, where: leaderRead, do: healResilience},
 	{method: put, path: "/v1/heal/resilience", right: opRead, where: leaderRepeat, do: healResilienceAfter},
+	{method: get, path: "/v1/heal/rebalance", right: opRead, where: leaderRead, do: healRebalance},
+	{method: put, path: "/v1/heal/rebalance", right: opWrite, where: leaderRepeat, do: healSetRebalance},
 }
 
 // nodeDrainPlan is GET /v1/node/:id/drain-plan.
@@ -80,4 +85,30 @@ func (a *API) resilience(r *request, after *api.Job) (any, error) {
 	}
 	r.index = out.LastIndex
 	return out, nil
+}
+
+// healRebalance is GET /v1/heal/rebalance.
+func healRebalance(a *API, r *request) (any, error) {
+	if a.cfg.Foresight == nil {
+		return nil, notYet("balancing")
+	}
+	out, err := a.cfg.Foresight.Rebalance(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	r.index = out.LastIndex
+	return out, nil
+}
+
+// healSetRebalance is PUT /v1/heal/rebalance: what the body names changes, the rest stays.
+func healSetRebalance(a *API, r *request) (any, error) {
+	var body healapi.RebalanceUpdate
+	if err := a.decode(r, &body); err != nil {
+		return nil, err
+	}
+	row, err := apply[*state.Rebalancing](a, r, &state.SetRebalance{Update: body})
+	if err != nil {
+		return nil, err
+	}
+	return healapi.RebalanceSet{Config: row.Config, LastIndex: r.index}, nil
 }

@@ -25,9 +25,9 @@ const triggerRebalance = "rebalance"
 
 // Move is where an allocation is to go, its successor first.
 type Move struct {
-	To  string // node ID
-	Why string
-	At  int64 // ns since 1970: when it was decided
+	To  string `json:",omitempty"` // node ID; "" when its last move was called off
+	Why string `json:",omitempty"`
+	At  int64  // ns since 1970: when it was decided, or called off
 }
 
 // Rebalancing is the settings of balancing, and how far it is.
@@ -38,8 +38,8 @@ type Rebalancing struct {
 	CreateIndex, ModifyIndex uint64
 }
 
-// SetRebalance replaces the settings of balancing. Result: error or nil.
-type SetRebalance struct{ Config healapi.RebalanceConfig }
+// SetRebalance changes the settings of balancing. Result: *Rebalancing.
+type SetRebalance struct{ Update healapi.RebalanceUpdate }
 
 // BeginMoves asks allocations to move and evaluates their jobs. What is over, moves already,
 // or would go to a node that is not ready, is passed over. Result: nil.
@@ -89,13 +89,13 @@ func (t *tx) putRebalancing(r Rebalancing) {
 }
 
 func applySetRebalance(t *tx, c *SetRebalance) any {
-	if err := c.Config.Validate(); err != nil {
+	r := *t.Rebalancing(nil)
+	r.Config = c.Update.Apply(r.Config)
+	if err := r.Config.Validate(); err != nil {
 		return invalidf("set rebalancing: %v", err)
 	}
-	r := *t.Rebalancing(nil)
-	r.Config = c.Config
 	t.putRebalancing(r)
-	return nil
+	return t.Rebalancing(nil)
 }
 
 func applyBeginMoves(t *tx, c *BeginMoves) any {
@@ -121,12 +121,12 @@ func applyBeginMoves(t *tx, c *BeginMoves) any {
 
 func applyEndMoves(t *tx, c *EndMoves) any {
 	for _, id := range c.Done {
-		if a := t.allocs.get(id); a != nil && a.Move != nil {
+		if a := t.allocs.get(id); a != nil && a.Moves() {
 			t.endMove(a, true, "moved to balance: "+a.Move.Why)
 		}
 	}
 	for _, off := range c.Off {
-		if a := t.allocs.get(off.AllocID); a != nil && a.Move != nil {
+		if a := t.allocs.get(off.AllocID); a != nil && a.Moves() {
 			t.endMove(a, false, "move called off: "+off.Why)
 		}
 	}
@@ -146,7 +146,7 @@ func (t *tx) endMove(a *Alloc, done bool, why string) {
 		b.Desired, b.DesiredDescription = t.s.pool.text(api.AllocDesiredStatusStop), t.s.pool.text(why)
 	}
 	if !done {
-		b.Next = ""
+		b.Next, b.Move = "", &Move{At: t.at}
 	}
 	t.putAlloc(a, &b, done)
 	if !done && next != nil && !next.ServerTerminal() {
@@ -160,4 +160,4 @@ func (t *tx) endMove(a *Alloc, done bool, why string) {
 }
 
 // Moves reports whether the allocation is asked to move to another node.
-func (a *Alloc) Moves() bool { return a.Move != nil }
+func (a *Alloc) Moves() bool { return a.Move != nil && a.Move.To != "" }
