@@ -10,7 +10,7 @@ import (
 )
 
 func foresightVerbs() entries {
-	return entries{{name: "resilience", make: resilienceVerb}}
+	return entries{{name: "resilience", make: resilienceVerb}, {name: "rebalance", make: rebalanceVerb}}
 }
 
 func resilienceVerb() verb {

@@ -33,6 +33,18 @@ func foresee(answers map[string]any) {
 	}
 	answers["GET /v1/node/"+nodeB] = &api.Node{ID: nodeB, Name: "client-2", Status: "ready"}
 	answers["PUT /v1/heal/resilience"] = &healapi.Resilience{AnyOne: true, Single: healapi.Coverage{Total: 5, Examined: 5, Survived: 5, Exhaustive: true}}
+	cfg := healapi.DefaultRebalance()
+	answers["GET /v1/heal/rebalance"] = turns{
+		&healapi.Rebalance{Config: cfg, Algorithm: "binpack"},
+		&healapi.Rebalance{
+			Config: cfg, Algorithm: "spread",
+			Skews:    []healapi.Skew{{Datacenter: "dc1", NodePool: "default", MostUsedNode: "client-1", LeastUsedNode: "client-2", MostUsedShare: 0.9, LeastUsedShare: 0.3}},
+			Moving:   []healapi.Move{{AllocID: alloc0, Name: "web.web[0]", FromNodeName: "client-1", ToNodeName: "client-2", Mode: "on", Reason: "node client-1 is 90 % used, client-2 30 %"}},
+			Proposed: []healapi.Move{{AllocID: alloc1, Name: "web.web[1]", FromNodeName: "client-1", ToNodeName: "client-2", Mode: "propose", Reason: "2 of its group are on its node, 0 there"}},
+		},
+	}
+	cfg.Mode = healapi.ModeOn
+	answers["PUT /v1/heal/rebalance"] = &healapi.RebalanceSet{Config: cfg}
 	answers["PUT /v1/job/web/plan"] = &api.JobPlanResponse{
 		JobModifyIndex: 12, Diff: &api.JobDiff{Type: "None", ID: "web"},
 		Annotations: &api.PlanAnnotations{DesiredTGUpdates: map[string]*api.DesiredUpdates{"web": {Ignore: 2}}},
