@@ -106,4 +106,5 @@ var commands = [...]handler{
 	TypeSetClusterMeta:     on(applySetClusterMeta),
 	TypeScaleJob:           on(applyScaleJob),
 	TypeLaunchJobs:         on(applyLaunchJobs),
+	TypeUpdateNodes:        on(applyUpdateNodes),
 }
