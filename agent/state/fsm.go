@@ -110,4 +110,6 @@ var commands = [...]handler{
 	TypeSetRebalance: on(applySetRebalance),
 	TypeBeginMoves:   on(applyBeginMoves),
 	TypeEndMoves:     on(applyEndMoves),
+
+	TypeUpdateNodes: on(applyUpdateNodes),
 }
