@@ -155,7 +155,7 @@ func (b *balancer) meetWishes(key jobKey) bool {
 	}
 	for _, g := range req.Job.Groups {
 		for !b.full() && b.mayMove(&req, g) && b.wishful(&req, g) {
-			best := b.lookAt(&req, g, nil, func(f *finding) bool { return f.better && f.gain() >= b.cfg.MinGain })
+			best := b.lookAt(&req, g, nil, func(f *finding) bool { return b.worthwhile(f, g) })
 			if best == nil || !b.try(&req, g, best, best.why()) {
 				break
 			}
@@ -165,6 +165,13 @@ func (b *balancer) meetWishes(key jobKey) bool {
 		}
 	}
 	return b.t.rest()
+}
+
+// worthwhile reports whether a wish is met better by a move that is worth its cost. That not
+// many of a group share a node is nobody's stated wish: it must not load the other node more.
+func (b *balancer) worthwhile(f *finding, g *Group) bool {
+	level := !b.spread || b.t.c.shareWith(f.to, &g.Resources) <= b.t.c.loads[f.from].share()
+	return f.better && (f.asked || level) && f.gain() >= b.cfg.MinGain
 }
 
 func (b *balancer) request(key jobKey) Request {

@@ -6,9 +6,10 @@ import "fmt"
 // anew, beside the one that it is on.
 type finding struct {
 	alloc      *Alloc
-	to         int32
+	from, to   int32
 	here, best standing
 	better     bool // some wish is met better, and none worse
+	asked      bool // one that the job states: a spread or an affinity
 	relief     float64
 }
 
@@ -69,21 +70,21 @@ func (d *dimension) service(v int32, count int) service {
 }
 
 // compare says whether a standing meets some wish better than another by more than the
-// threshold, and whether it meets some worse. Counts are compared as the shares of the group
+// threshold, whether that is one that the job states, and whether it meets some worse. Counts are compared as the shares of the group
 // that they are now: with the allocation for other, without it for s.
-func (s *standing) compare(other *standing, count int, threshold float64) (better, worse bool) {
+func (s *standing) compare(other *standing, count int, threshold float64) (better, asked, worse bool) {
 	wish := func(now, then, gap float64) { // the lower the better
 		better = better || then < now && gap > threshold
 		worse = worse || then > now
 	}
 	wish(-other.liked, -s.liked, s.liked-other.liked)
-	n := float64(max(1, count))
-	wish(float64(other.beside), float64(s.beside), float64(other.beside+1-s.beside)/n)
 	for i, here := range other.served {
 		there := s.served[i]
 		wish((here.used+1)/here.of, (there.used+1)/there.of, (here.used+1)/here.of-there.used/there.of)
 	}
-	return better, worse
+	asked = better
+	wish(float64(other.beside), float64(s.beside), float64(other.beside+1-s.beside)/float64(max(1, count)))
+	return better, asked, worse
 }
 
 // lookAt lifts each movable allocation of a group off its node, on one node only if on is not
@@ -123,17 +124,17 @@ func (p *pass) lift(it *item, threshold float64) *finding {
 	if !ok || to == from {
 		return nil
 	}
-	f := &finding{alloc: it.a, to: to}
+	f := &finding{alloc: it.a, from: from, to: to}
 	if f.here, ok = p.standing(from); !ok {
 		return nil
 	}
 	if f.best, ok = p.standing(to); !ok {
 		return nil
 	}
-	better, worse := f.best.compare(&f.here, p.group.Count, threshold)
+	better, asked, worse := f.best.compare(&f.here, p.group.Count, threshold)
 	if worse {
 		return nil
 	}
-	f.better = better
+	f.better, f.asked = better, asked
 	return f
 }
