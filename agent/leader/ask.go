@@ -36,11 +36,19 @@ func (l *Leader) takeTurn(ctx context.Context) (release func(), err error) {
 	}
 }
 
+// askWait is how long a question waits for the evaluator to take it: longer than a new leader
+// needs to read its state. A server that has stopped leading takes none.
+const askWait = 10 * time.Second
+
 // ask puts a question to the evaluator and waits for its answer.
 func (l *Leader) ask(ctx context.Context, begin func(*evaluator) *scheduler.Inquiry) error {
 	q := &question{ctx: ctx, begin: begin, done: make(chan struct{})}
+	patience := time.NewTimer(askWait)
+	defer patience.Stop()
 	select {
 	case l.evaluate.asks <- q:
+	case <-patience.C:
+		return ErrNotLeading
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -56,6 +64,11 @@ func (l *Leader) ask(ctx context.Context, begin func(*evaluator) *scheduler.Inqu
 // of the others for a step of a few milliseconds, in turn. So decisions wait no longer than
 // that for answers, and answers come however much there is to decide.
 func (e *evaluator) consider() {
+	select {
+	case q := <-e.asks: // also when there is so much to decide that the loop never waits
+		e.questions = append(e.questions, q)
+	default:
+	}
 	e.questions = slices.DeleteFunc(e.questions, func(q *question) bool {
 		if q.ctx.Err() != nil { // nobody waits for it
 			if q.work != nil {
