@@ -28,6 +28,7 @@ type Config struct {
 	Raft      Raft
 	Operator  RaftOperator
 	Planner   Planner
+	Foresight Foresight
 	Liveness  Liveness
 	Leases    Leases
 	Janitor   Janitor

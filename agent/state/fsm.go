@@ -107,4 +107,8 @@ var commands = [...]handler{
 	TypeScaleJob:           on(applyScaleJob),
 	TypeLaunchJobs:         on(applyLaunchJobs),
 	TypeUpdateNodes:        on(applyUpdateNodes),
+
+	TypeSetRebalance: on(applySetRebalance),
+	TypeBeginMoves:   on(applyBeginMoves),
+	TypeEndMoves:     on(applyEndMoves),
 }
