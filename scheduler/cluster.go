@@ -255,7 +255,8 @@ func (c *Cluster) vacate(r *record) {
 func (c *Cluster) recount(ord int32) {
 	s := &c.slots[ord]
 	c.loads[ord] = newLoad(s.node, c.loads[ord].class)
-	s.ports, s.cores, s.devices = s.ports[:0], nil, nil
+	s.ports, s.cores, s.devices, s.volumes = s.ports[:0], nil, nil, nil
+	c.reserveOn(s)
 	for _, r := range s.live {
 		c.take(ord, usageOf(r.alloc))
 	}

@@ -62,7 +62,7 @@ func (s *search) look(p *pass, ord int32) {
 			return
 		}
 	}
-	if p.c.shortOf(ord, p.group) == fits {
+	if p.filter.shortOf(ord) == fits {
 		return // a system job's other nodes
 	}
 	if text, cost := p.lack(ord); cost < s.cost || cost == s.cost && text < s.need {
@@ -112,13 +112,22 @@ func (p *pass) lack(ord int32) (text string, cost float64) {
 	}
 	if len(parts) == 0 {
 		cost += 2
-		parts = append(parts, "more "+p.c.shortOf(ord, p.group).name(p.group))
+		parts = append(parts, "more "+p.filter.shortOf(ord).name(p.group))
 	}
 	where := "node " + p.c.slots[ord].node.Name
 	if class := p.c.slots[ord].node.Class; class != "" {
 		where = "one node of class " + class
 	}
 	return "needs " + strings.Join(parts, " and ") + " on " + where, cost
+}
+
+// lackOf says what a node that is known to lack something lacks.
+func (p *pass) lackOf(ord int32) (text string, short bool) {
+	if !p.c.loads[ord].open || p.filter.node(ord) != stagePasses || p.filter.shortOf(ord) == fits {
+		return "", false
+	}
+	text, _ = p.lack(ord)
+	return text, true
 }
 
 // scopeHint explains why no node was looked at.

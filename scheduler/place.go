@@ -40,16 +40,10 @@ func (p *pass) place(w *want) bool {
 		w.previous.stopped = true
 		p.move(freed, -1)
 	}
-	ord, norm, ok := p.keepHome(w)
-	if !ok {
-		ord, norm, ok = p.choose(w.avoid)
-	}
-	var victims []*record
-	if !ok {
-		ord, victims, ok = p.preempt()
-	}
+	ord, norm, victims, ok := p.find(w)
 	if !ok {
 		p.fail()
+		p.explainHome(w)
 		if freed >= 0 {
 			w.previous.stopped = false
 			p.c.take(freed, usageOf(w.previous.a))
@@ -61,10 +55,50 @@ func (p *pass) place(w *want) bool {
 	return true
 }
 
-// keepHome returns the node of the predecessor if the group's disk is sticky and the node
-// will do.
+// find returns the node for a want, and who has to leave it.
+func (p *pass) find(w *want) (ord int32, norm float64, victims []*record, ok bool) {
+	if ord, norm, ok = p.keepHome(w); ok {
+		return ord, norm, nil, true
+	}
+	if home := p.bound(w); home >= 0 {
+		e, ok := eviction{}, false
+		if p.d.mayPreempt() && p.judge(home).kind == exhaustedNode {
+			e, ok = p.evictionOn(home)
+		}
+		return home, 0, e.victims, ok
+	}
+	if ord, norm, ok = p.choose(w.avoid); !ok {
+		ord, victims, ok = p.preempt()
+	}
+	return ord, norm, victims, ok
+}
+
+// bound returns the node that a successor must go to, because a sticky volume is there;
+// -1 if there is none. A node that was forgotten binds nobody.
+func (p *pass) bound(w *want) int32 {
+	if w.previous == nil || w.previous.node == nil || !p.group.sticky() {
+		return -1
+	}
+	return w.previous.rec.ord
+}
+
+// explainHome says what keeps a want off the node that it is bound to.
+func (p *pass) explainHome(w *want) {
+	m := p.d.plan.Failed[p.group.Name]
+	home := p.bound(w)
+	if home < 0 || m.CoalescedFailures > 0 {
+		return
+	}
+	m.Hint = "needs node " + p.c.slots[home].node.Name + ", which has its sticky volume"
+	if text, short := p.lackOf(home); short {
+		m.Hint += ": " + text
+	}
+}
+
+// keepHome returns the node of the predecessor if the group's disk or a volume is sticky
+// and the node will do.
 func (p *pass) keepHome(w *want) (ord int32, norm float64, ok bool) {
-	if !p.group.Sticky || w.previous == nil || w.event != nil {
+	if p.bound(w) < 0 && (!p.group.Sticky || w.previous == nil || w.event != nil) {
 		return 0, 0, false
 	}
 	ord = w.previous.rec.ord
@@ -134,14 +168,16 @@ func (p *pass) commit(w *want, ord int32, norm float64, victims []*record) {
 	d.desired(p.group.Name).Preemptions += uint64(len(victims))
 	g := p.group
 	ports, _ := p.c.pickPorts(ord, g.Ports, p.portSeed(w))
-	devices, _ := s.pickDevices(g.Devices)
-	cores := s.pickCores(g.Resources.Cores)
-	p.c.take(ord, usage{res: g.Resources, ports: ports, cores: cores, devices: devices})
+	var own pinned
+	if p.filter.pins != nil {
+		own, _ = p.filter.pins.fit(p.c, ord)
+	}
+	p.c.take(ord, usage{res: g.Resources, ports: ports, cores: own.cores, devices: own.devices, volumes: g.Holds(w.index)})
 	d.placed = append(d.placed, ord)
 	pl := Placement{
 		Group: g.Name, Index: w.index, NodeID: s.id, JobVersion: p.job.Version,
 		Canary: w.canary, Reschedule: w.event,
-		Ports: ports, Cores: cores, Devices: devices, Preempts: preempts, Metric: p.metric,
+		Ports: ports, Cores: own.cores, Devices: own.devices, Preempts: preempts, Metric: p.metric,
 	}
 	if w.previous != nil {
 		pl.Previous = w.previous.a.ID

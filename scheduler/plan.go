@@ -72,10 +72,10 @@ type Placement struct {
 	Previous   string           // the allocation that it replaces (whose Next it becomes), or ""
 	Reschedule *RescheduleEvent // set when this replacement counts as a reschedule
 	Ports      []Port
-	Cores      []int
-	Devices    map[string][]string
-	Preempts   []string // allocation IDs, also in Stops
-	Metric     *Metric  // how the node was chosen; shared between placements of one pass
+	Cores      []int         // in the order of Group.Pins: the first task's, then the next one's
+	Devices    []DeviceGrant // in the order of Group.Devices
+	Preempts   []string      // allocation IDs, also in Stops
+	Metric     *Metric       // how the node was chosen; shared between placements of one pass
 }
 
 // UpdateAlloc moves a running allocation to the request's job version in place.

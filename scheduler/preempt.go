@@ -93,15 +93,15 @@ func (p *pass) evictionOn(ord int32) (eviction, bool) {
 		return e, false
 	}
 	n := 0
-	for ; n < len(pool) && p.c.shortOf(ord, p.group) != fits; n++ {
+	for ; n < len(pool) && p.filter.shortOf(ord) != fits; n++ {
 		p.c.apply(ord, usageOf(pool[n].alloc), -1)
 	}
-	enough := p.c.shortOf(ord, p.group) == fits
+	enough := p.filter.shortOf(ord) == fits
 	var needed []*record
 	for i := n - 1; i >= 0; i-- {
 		u := usageOf(pool[i].alloc)
 		p.c.apply(ord, u, 1)
-		if enough && p.c.shortOf(ord, p.group) != fits {
+		if enough && p.filter.shortOf(ord) != fits {
 			p.c.apply(ord, u, -1)
 			needed = append(needed, pool[i])
 		}

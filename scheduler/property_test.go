@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -214,9 +215,17 @@ func snapshot(c *Cluster) string {
 		for len(cores) > 0 && cores[len(cores)-1] == 0 {
 			cores = cores[:len(cores)-1]
 		}
-		fmt.Fprintln(&b, c.slots[i].id, c.loads[i], c.slots[i].ports, len(c.slots[i].live), cores)
+		fmt.Fprintln(&b, c.slots[i].id, c.loads[i], c.slots[i].ports, len(c.slots[i].live), cores, inUse(c.slots[i].devices), inUse(c.slots[i].volumes))
 	}
 	return b.String()
+}
+
+// inUse leaves out what nobody holds any more.
+func inUse[K, V comparable](m map[K]V) map[K]V {
+	var none V
+	m = maps.Clone(m)
+	maps.DeleteFunc(m, func(_ K, v V) bool { return v == none })
+	return m
 }
 
 func checkEvictions(t *rapid.T, w *world) {

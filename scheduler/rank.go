@@ -13,6 +13,7 @@ import (
 //	  job-anti-affinity          -(n+1)/count when n of the group are there
 //	  node-affinity              weights that match / sum of all weights, -1..1
 //	  allocation-spread          see dimension.score
+//	  devices                    weights that match of the devices it would get / sum of all, -1..1
 //	  node-reschedule-penalty    -1 where an earlier attempt failed
 type pass struct {
 	d      *decision
@@ -240,7 +241,22 @@ func (p *pass) candidate(ord int32) (cand candidate, parts int) {
 		sum += liked
 		parts++
 	}
+	if liked := p.devicesLiked(ord); liked != 0 {
+		sum += liked
+		parts++
+	}
 	return candidate{sum: sum, tie: mix(p.c.slots[ord].hash ^ p.seed), ord: ord, gen: p.gen[ord]}, parts
+}
+
+// devicesLiked is what the affinities of device asks say of the devices that one more
+// allocation would get, in -1..1.
+func (p *pass) devicesLiked(ord int32) float64 {
+	pins := p.filter.pins
+	if pins == nil || !pins.picky {
+		return 0
+	}
+	own, _ := pins.fit(p.c, ord)
+	return own.score
 }
 
 // antiAffinity discourages a second allocation of a group on a node that has n.

@@ -45,7 +45,7 @@ func (p *pass) judge(ord int32) outcome {
 			}
 		}
 	}
-	if s := p.c.shortOf(ord, p.group); s != fits {
+	if s := p.filter.shortOf(ord); s != fits {
 		return outcome{exhaustedNode, int32(s)}
 	}
 	return outcome{kind: candidateNode}
@@ -80,7 +80,7 @@ func (p *pass) survey(rank bool) *Metric {
 // enter puts a node into its bucket, unordered. One that only a distinct property keeps
 // off comes too: the property may be given back.
 func (p *pass) enter(ord int32, kind outcomeKind) {
-	if kind == filteredValue && p.c.shortOf(ord, p.group) != fits {
+	if kind == filteredValue && p.filter.shortOf(ord) != fits {
 		return
 	}
 	b := p.bucketOf(ord)
@@ -278,6 +278,9 @@ func (p *pass) explainScore(ord int32, norm float64) NodeScore {
 	}
 	if liked := p.liked(ord); liked != 0 {
 		scores["node-affinity"] = liked
+	}
+	if liked := p.devicesLiked(ord); liked != 0 {
+		scores["devices"] = liked
 	}
 	if boost := p.buckets[p.bucketOf(ord)].boost; boost != 0 {
 		scores["allocation-spread"] = boost

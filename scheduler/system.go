@@ -245,7 +245,7 @@ func (p *systemPlan) obstacle(ord int32) outcome {
 			return outcome{filteredValue, int32(i)}
 		}
 	}
-	if s := p.d.c.shortOf(ord, p.g); s != fits {
+	if s := p.pass.filter.shortOf(ord); s != fits {
 		return outcome{exhaustedNode, int32(s)}
 	}
 	return outcome{kind: candidateNode}

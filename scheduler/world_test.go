@@ -66,6 +66,12 @@ func (w *world) run(line string) (out string, err error) {
 		w.affinity(f[1:])
 	case "spread":
 		w.spread(f[1:])
+	case "device-rule":
+		last := &w.group.Devices[len(w.group.Devices)-1]
+		last.Constraints = append(last.Constraints, Constraint{f[1], f[2], f[3]})
+	case "device-wish":
+		last := &w.group.Devices[len(w.group.Devices)-1]
+		last.Affinities = append(last.Affinities, Affinity{f[1], f[2], f[3], number(strings.TrimPrefix(f[4], "weight="))})
 	case "alloc":
 		for i, at := range expand(f[1]) {
 			w.alloc(at, expand(f[3])[i%len(expand(f[3]))], f[4:])
@@ -196,6 +202,7 @@ func (w *world) node(id string, opts []string) {
 	}
 	n.Attributes, n.Meta = maps.Clone(n.Attributes), maps.Clone(n.Meta)
 	n.Drivers, n.HostNetworks, n.HostVolumes = maps.Clone(n.Drivers), maps.Clone(n.HostNetworks), maps.Clone(n.HostVolumes)
+	n.ReservedOn = maps.Clone(n.ReservedOn)
 	for _, o := range opts {
 		setNode(&n, o)
 	}
@@ -241,12 +248,25 @@ func setNode(n *Node, opt string) {
 	case "driver":
 		n.Drivers[rest] = v != "unhealthy"
 	case "net":
-		n.HostNetworks[rest] = v
+		ip, reserved, _ := strings.Cut(v, "/")
+		n.HostNetworks[rest] = ip
+		for _, p := range expand(reserved) {
+			if n.ReservedOn == nil {
+				n.ReservedOn = map[string][]int{}
+			}
+			if p != "" {
+				n.ReservedOn[rest] = append(n.ReservedOn[rest], number(p))
+			}
+		}
 	case "volume":
 		n.HostVolumes[rest] = HostVolume{ReadOnly: v == "ro"}
 	case "device":
 		parts := strings.Split(rest, "/")
-		n.Devices = append(n.Devices, Device{Vendor: parts[0], Type: parts[1], Name: parts[2], IDs: strings.Split(v, ",")})
+		n.Devices = append(n.Devices, newDevice(parts, v))
+	case "numa":
+		n.NUMA = numaNodes(v)
+	case "core-ids":
+		n.CoreIDs = slices.Concat(numaNodes(v)...)
 	case "ports":
 		low, high, _ := strings.Cut(v, "-")
 		n.MinDynamicPort, n.MaxDynamicPort = number(low), number(high)
@@ -318,7 +338,7 @@ func setGroup(g *Group, opt string) {
 	case "disk":
 		g.Resources.Disk = int64(number(v))
 	case "cores":
-		g.Resources.Cores, g.Resources.CPU = number(v), 0
+		g.pinTask(rest, v)
 	case "spec":
 		g.Spec = v
 	case "driver":
@@ -326,9 +346,9 @@ func setGroup(g *Group, opt string) {
 	case "port":
 		g.Ports = append(g.Ports, portAsk(rest, v))
 	case "volume":
-		g.Volumes = append(g.Volumes, VolumeAsk{Source: rest, ReadOnly: v == "ro", PerAlloc: v == "per-alloc"})
+		g.Volumes = append(g.Volumes, VolumeAsk{Source: rest, ReadOnly: v == "ro", PerAlloc: v == "per-alloc", SingleWriter: v == "single", Sticky: v == "sticky"})
 	case "device":
-		g.Devices = append(g.Devices, DeviceAsk{Task: "t", Name: rest, Count: number(v)})
+		g.Devices = append(g.Devices, deviceOption(rest, v))
 	case "attempts":
 		g.Reschedule.Attempts = number(v)
 	case "interval":

@@ -407,25 +407,16 @@ func (e *evaluator) occupy(snap *state.Snapshot, p *scheduler.Plan, eval *api.Ev
 		if pl.JobVersion != job.Version {
 			ran = e.lowered(snap.JobVersion(nil, job.Namespace, job.ID, pl.JobVersion))
 		}
-		used := groupUsed(ran, pl.Group)
+		g := groupOf(ran, pl.Group)
+		if g == nil {
+			g = &scheduler.Group{}
+		}
 		e.cluster.UpsertAlloc(&scheduler.Alloc{
 			ID: state.AllocID(eval.ID, i), Namespace: job.Namespace, Job: job.ID, JobVersion: pl.JobVersion,
 			JobCreateIndex: job.CreateIndex, JobType: job.Type, Group: pl.Group, Index: pl.Index, NodeID: pl.NodeID,
-			Priority: job.Priority, Desired: scheduler.Run, Client: scheduler.Pending, Used: used,
+			Priority: job.Priority, Desired: scheduler.Run, Client: scheduler.Pending, Used: g.Resources,
+			Volumes: g.Holds(pl.Index), MigrateMax: g.MigrateMax,
 			Ports: pl.Ports, Cores: pl.Cores, Devices: pl.Devices, Canary: pl.Canary, Previous: pl.Previous,
 		})
 	}
-}
-
-// groupUsed is what an allocation of a group holds.
-func groupUsed(job *scheduler.Job, group string) scheduler.Resources {
-	if job == nil {
-		return scheduler.Resources{}
-	}
-	for _, g := range job.Groups {
-		if g.Name == group {
-			return g.Resources
-		}
-	}
-	return scheduler.Resources{}
 }

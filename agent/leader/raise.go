@@ -73,6 +73,11 @@ func raisePlacement(out *state.Plan, pl scheduler.Placement, nodes map[string]in
 		Group: pl.Group, Index: pl.Index, Node: n, JobVersion: pl.JobVersion, Metric: m, Canary: pl.Canary,
 		Previous: pl.Previous, Cores: pl.Cores, Preempts: pl.Preempts, Deployment: deployment,
 	}
+	for _, d := range pl.Devices {
+		p.Devices = append(p.Devices, state.TaskDevice{Task: d.Task, AllocatedDeviceResource: api.AllocatedDeviceResource{
+			Vendor: d.Vendor, Type: d.Type, Name: d.Name, DeviceIDs: d.IDs,
+		}})
+	}
 	for _, port := range pl.Ports {
 		p.Ports = append(p.Ports, api.PortMapping{Label: port.Label, Value: port.Value, To: port.To, HostIP: port.HostIP})
 	}
