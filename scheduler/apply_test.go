@@ -60,6 +60,8 @@ func (w *world) attributes(a *Alloc, opts []string) {
 			a.Used.Cores = len(a.Cores)
 		case "holds":
 			a.Volumes = append(a.Volumes[:len(a.Volumes):len(a.Volumes)], VolumeHold{Name: rest, ReadOnly: v == "ro", SingleWriter: v == "single"})
+		case "migrate-max":
+			a.MigrateMax = number(v)
 		case "priority":
 			a.Priority = number(v)
 		case "deployment":

@@ -27,11 +27,22 @@ func (p *pass) hint() string {
 	case s.taken > 0 && p.hostsOfGroup || s.taken > 0 && p.hostsOfJob:
 		return "needs one more node: every node that may run the group has one already (distinct_hosts)"
 	case s.taken > 0:
-		return "needs a node with another value: distinct_property is used up"
+		return p.propertyHint()
 	case s.rule != "":
 		return s.rule
 	}
 	return p.scopeHint()
+}
+
+// propertyHint names the distinct property that keeps every node off.
+func (p *pass) propertyHint() string {
+	for _, dim := range p.dims {
+		if dim.limit > 0 {
+			return fmt.Sprintf("needs a node with another value of %s: each that has room has %d of the %s already (distinct_property)",
+				dim.attribute, dim.limit, map[bool]string{true: "job", false: "group"}[dim.jobWide])
+		}
+	}
+	return ""
 }
 
 // search keeps the least change found so far.
@@ -85,40 +96,6 @@ func (s *search) breaks(p *pass, ord int32) {
 	if s.rule == "" || len(broken) < s.rules || len(broken) == s.rules && rule < s.rule {
 		s.rule, s.rules = rule, len(broken)
 	}
-}
-
-// lack says what a node that passes every rule has too little of, and how much that is as
-// a share of the node.
-func (p *pass) lack(ord int32) (text string, cost float64) {
-	l, ask := &p.c.loads[ord], &p.group.Resources
-	var parts []string
-	add := func(short, capacity int64, unit, name string) {
-		if short <= 0 {
-			return
-		}
-		parts = append(parts, fmt.Sprintf("%d %s more %s", short, unit, name))
-		cost += float64(short) / float64(max(1, capacity))
-	}
-	add(l.usedCPU+l.cpu(ask)-l.capCPU, l.capCPU, "MHz", "cpu")
-	add(l.usedMem+ask.Memory-l.capMem, l.capMem, "MB", "memory")
-	add(l.usedDisk+ask.Disk-l.capDisk, l.capDisk, "MB", "disk")
-	if i := p.c.portsFit(ord, p.group.Ports); i >= 0 {
-		cost++
-		if i < len(p.group.Ports) {
-			parts = append(parts, fmt.Sprintf("port %d free", p.group.Ports[i].Static))
-		} else {
-			parts = append(parts, "more dynamic ports")
-		}
-	}
-	if len(parts) == 0 {
-		cost += 2
-		parts = append(parts, "more "+p.filter.shortOf(ord).name(p.group))
-	}
-	where := "node " + p.c.slots[ord].node.Name
-	if class := p.c.slots[ord].node.Class; class != "" {
-		where = "one node of class " + class
-	}
-	return "needs " + strings.Join(parts, " and ") + " on " + where, cost
 }
 
 // lackOf says what a node that is known to lack something lacks.

@@ -112,8 +112,9 @@ func (p *pass) keepHome(w *want) (ord int32, norm float64, ok bool) {
 // move counts by more allocations on a node and ranks it again. A node that takes no new
 // work is not ranked, but its values count.
 func (p *pass) move(ord, by int32) {
-	if p.buckets == nil {
-		return // a system job ranks nothing
+	if p.buckets == nil { // a system job ranks nothing
+		p.c.scratch.onJob.add(ord, by)
+		return
 	}
 	p.count(ord, by)
 	if p.ranked(ord) {
@@ -121,6 +122,9 @@ func (p *pass) move(ord, by int32) {
 		if p.evictions != nil {
 			p.offer(ord)
 		}
+	}
+	if by < 0 && p.evictions != nil {
+		p.reconsider()
 	}
 }
 
@@ -164,6 +168,7 @@ func (p *pass) ranked(ord int32) bool {
 // commit takes what the allocation needs on the chosen node and adds it to the plan.
 func (p *pass) commit(w *want, ord int32, norm float64, victims []*record) {
 	d, s := p.d, &p.c.slots[ord]
+	metric := p.explained(w, ord, victims)
 	preempts := d.evict(victims)
 	d.desired(p.group.Name).Preemptions += uint64(len(victims))
 	g := p.group
@@ -177,7 +182,7 @@ func (p *pass) commit(w *want, ord int32, norm float64, victims []*record) {
 	pl := Placement{
 		Group: g.Name, Index: w.index, NodeID: s.id, JobVersion: p.job.Version,
 		Canary: w.canary, Reschedule: w.event,
-		Ports: ports, Cores: own.cores, Devices: own.devices, Preempts: preempts, Metric: p.metric,
+		Ports: ports, Cores: own.cores, Devices: own.devices, Preempts: preempts, Metric: metric,
 	}
 	if w.previous != nil {
 		pl.Previous = w.previous.a.ID
@@ -221,6 +226,7 @@ func (d *decision) evict(victims []*record) []string {
 	for _, r := range victims {
 		d.c.release(r.ord, usageOf(r.alloc))
 		d.evicted[r] = true
+		d.evictedOf[groupOf(r.alloc)]++
 		ids = append(ids, r.alloc.ID)
 		d.plan.Stops = append(d.plan.Stops, StopAlloc{
 			ID: r.alloc.ID, Desired: Evict, Description: "preempted by job " + d.job.ID,

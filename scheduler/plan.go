@@ -122,7 +122,12 @@ type Metric struct {
 	ClassExhausted     map[string]int
 	DimensionExhausted map[string]int // "cpu", "memory", "disk", "network: port collision", ...
 	CoalescedFailures  int
-	Scores             []NodeScore // best five
+	// ResourcesExhausted holds, by task, what was asked of a dimension that ran out.
+	ResourcesExhausted map[string]Resources
+	// Took is how long the decision took for one allocation; the caller, who has a clock,
+	// fills it in.
+	Took   time.Duration
+	Scores []NodeScore // best five
 	// Hint is the smallest change that would place one more, in words; "" if unknown.
 	Hint string
 }

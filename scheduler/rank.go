@@ -3,6 +3,7 @@ package scheduler
 import (
 	"math"
 	"slices"
+	"strconv"
 )
 
 // pass chooses nodes for any number of allocations of one group. All feasible nodes are
@@ -43,7 +44,8 @@ type pass struct {
 	spread  bool // the spread algorithm instead of binpack
 	metric  *Metric
 
-	evictions []eviction // nodes where evicting makes room; nil = not looked for yet
+	evictions *evictions // of nodes where evicting makes room; nil = not looked for yet
+	aside     []eviction // that a distinct property closed
 }
 
 // affinity is a compiled wish with its share of all weights.
@@ -74,7 +76,10 @@ func newPass(d *decision, job *Job, g *Group, items []item, index int) *pass {
 }
 
 func hasDistinctHosts(list []Constraint) bool {
-	return slices.ContainsFunc(list, func(c Constraint) bool { return c.Operand == distinctHosts && c.RTarget != "false" })
+	return slices.ContainsFunc(list, func(c Constraint) bool {
+		on, err := strconv.ParseBool(c.RTarget)
+		return c.Operand == distinctHosts && (on || err != nil)
+	})
 }
 
 // countExisting counts what the plan leaves of the group, and of the job where a rule

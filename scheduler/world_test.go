@@ -19,7 +19,7 @@ import (
 //	set web[0]@n1 failed finished=-5s                                    changes of them
 //	deployment d1 paused web.canaries=1                                  the job's rollout
 //	settings preempt-service spread                                      of the cluster
-//	wait 30s | apply | schedule | show                                   apply does what the last plan says
+//	wait 30s | apply | schedule | explain | show                         apply does what the last plan says
 type world struct {
 	cluster    *Cluster
 	nodes      map[string]Node
@@ -93,6 +93,8 @@ func (w *world) run(line string) (out string, err error) {
 		w.apply()
 	case "schedule":
 		return w.schedule(), nil
+	case "explain":
+		return w.explain(), nil
 	case "show":
 		return w.show(), nil
 	default:
@@ -341,6 +343,9 @@ func setGroup(g *Group, opt string) {
 		g.pinTask(rest, v)
 	case "spec":
 		g.Spec = v
+	case "task": // task.name=cpu/memory
+		cpu, memory, _ := strings.Cut(v, "/")
+		g.Tasks = append(g.Tasks, TaskAsk{rest, Resources{CPU: int64(number(cpu)), Memory: int64(number(memory))}})
 	case "driver":
 		g.Drivers = append(g.Drivers, v)
 	case "port":
@@ -402,7 +407,7 @@ func (w *world) constraint(f []string) {
 	con := Constraint{LTarget: f[0], Operand: "=", RTarget: ""}
 	switch {
 	case f[0] == distinctHosts:
-		con = Constraint{Operand: distinctHosts}
+		con = Constraint{Operand: distinctHosts, RTarget: strings.Join(f[1:], "")}
 	default:
 		con.Operand = f[1]
 		if len(f) > 2 {
@@ -476,6 +481,8 @@ func (w *world) setSettings(f []string) {
 			w.settings.PreemptService = true
 		case "preempt-batch":
 			w.settings.PreemptBatch = true
+		case "preempt-sysbatch":
+			w.settings.PreemptSysBatch = true
 		case "preempt-system":
 			w.settings.PreemptSystem = true
 		default:

@@ -264,6 +264,7 @@ func (e *evaluator) plan(snap *state.Snapshot, evals []*api.Evaluation) state.Pl
 			return ev.WaitUntil, true
 		},
 	})
+	timed(&decision, time.Since(now))
 	current := ""
 	if job != nil && dep != nil && dep.JobVersion == job.Version && dep.JobCreateIndex == job.CreateIndex && activeDeployment(dep.Status) {
 		current = dep.ID
@@ -415,8 +416,8 @@ func (e *evaluator) occupy(snap *state.Snapshot, p *scheduler.Plan, eval *api.Ev
 			ID: state.AllocID(eval.ID, i), Namespace: job.Namespace, Job: job.ID, JobVersion: pl.JobVersion,
 			JobCreateIndex: job.CreateIndex, JobType: job.Type, Group: pl.Group, Index: pl.Index, NodeID: pl.NodeID,
 			Priority: job.Priority, Desired: scheduler.Run, Client: scheduler.Pending, Used: g.Resources,
-			Volumes: g.Holds(pl.Index), MigrateMax: g.MigrateMax,
-			Ports: pl.Ports, Cores: pl.Cores, Devices: pl.Devices, Canary: pl.Canary, Previous: pl.Previous,
+			Volumes: g.Holds(pl.Index),
+			Ports:   pl.Ports, Cores: pl.Cores, Devices: pl.Devices, Canary: pl.Canary, Previous: pl.Previous,
 		})
 	}
 }

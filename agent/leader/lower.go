@@ -28,8 +28,8 @@ func lowerJob(j *api.Job) *scheduler.Job {
 		Stopped:       deref(j.Stop),
 		Periodic:      j.Periodic != nil,
 		Parameterized: j.ParameterizedJob != nil && !j.Dispatched,
-		Constraints:   lowerConstraints(nil, j.Constraints),
-		Affinities:    lowerAffinities(nil, j.Affinities),
+		Constraints:   lowerConstraints(nil, j.Constraints, deref(j.Region)),
+		Affinities:    lowerAffinities(nil, j.Affinities, deref(j.Region)),
 		Spreads:       lowerSpreads(j.Spreads),
 	}
 	for _, g := range j.TaskGroups {
@@ -41,8 +41,8 @@ func lowerJob(j *api.Job) *scheduler.Job {
 func lowerGroup(j *api.Job, g *api.TaskGroup) *scheduler.Group {
 	out := &scheduler.Group{
 		Name: *g.Name, Count: deref(g.Count),
-		Constraints: lowerConstraints(nil, g.Constraints),
-		Affinities:  lowerAffinities(nil, g.Affinities),
+		Constraints: lowerConstraints(nil, g.Constraints, deref(j.Region)),
+		Affinities:  lowerAffinities(nil, g.Affinities, deref(j.Region)),
 		Spreads:     lowerSpreads(g.Spreads),
 		Resources:   groupResources(g),
 		Ports:       lowerPorts(g),
@@ -56,8 +56,8 @@ func lowerGroup(j *api.Job, g *api.TaskGroup) *scheduler.Group {
 		out.MigrateMax = *g.Migrate.MaxParallel
 	}
 	for _, t := range g.Tasks {
-		out.Constraints = lowerConstraints(out.Constraints, t.Constraints)
-		out.Affinities = lowerAffinities(out.Affinities, t.Affinities)
+		out.Constraints = lowerConstraints(out.Constraints, t.Constraints, deref(j.Region))
+		out.Affinities = lowerAffinities(out.Affinities, t.Affinities, deref(j.Region))
 		if !slices.Contains(out.Drivers, t.Driver) {
 			out.Drivers = append(out.Drivers, t.Driver)
 		}
@@ -73,7 +73,7 @@ func lowerGroup(j *api.Job, g *api.TaskGroup) *scheduler.Group {
 	}
 	slices.SortFunc(out.Volumes, func(a, b scheduler.VolumeAsk) int { return strings.Compare(a.Source, b.Source) })
 	out.Spec = digest(specOf(j, g))
-	out.Shape = digest(j.Meta, j.Namespace, g)
+	out.Shape = digest(j.Meta, j.Namespace, j.Priority, j.Datacenters, j.NodePool, j.Constraints, j.Affinities, j.Spreads, g)
 	return out
 }
 
@@ -94,21 +94,29 @@ func lowerTaskResources(t *api.Task, out *scheduler.Group) {
 	for _, d := range r.Devices {
 		out.Devices = append(out.Devices, scheduler.DeviceAsk{
 			Task: t.Name, Name: d.Name, Count: int(deref(d.Count)),
-			Constraints: lowerConstraints(nil, d.Constraints), Affinities: lowerAffinities(nil, d.Affinities),
+			Constraints: lowerConstraints(nil, d.Constraints, ""), Affinities: lowerAffinities(nil, d.Affinities, ""),
 		})
 	}
 }
 
-func lowerConstraints(out []scheduler.Constraint, in []*api.Constraint) []scheduler.Constraint {
+// inRegion reads ${node.region}, which is the same for all nodes that a job may run on.
+func inRegion(target, region string) string {
+	if target == "${node.region}" {
+		return region
+	}
+	return target
+}
+
+func lowerConstraints(out []scheduler.Constraint, in []*api.Constraint, region string) []scheduler.Constraint {
 	for _, c := range in {
-		out = append(out, scheduler.Constraint{LTarget: c.LTarget, Operand: c.Operand, RTarget: c.RTarget})
+		out = append(out, scheduler.Constraint{LTarget: inRegion(c.LTarget, region), Operand: c.Operand, RTarget: inRegion(c.RTarget, region)})
 	}
 	return out
 }
 
-func lowerAffinities(out []scheduler.Affinity, in []*api.Affinity) []scheduler.Affinity {
+func lowerAffinities(out []scheduler.Affinity, in []*api.Affinity, region string) []scheduler.Affinity {
 	for _, a := range in {
-		out = append(out, scheduler.Affinity{LTarget: a.LTarget, Operand: a.Operand, RTarget: a.RTarget, Weight: int(deref(a.Weight))})
+		out = append(out, scheduler.Affinity{LTarget: inRegion(a.LTarget, region), Operand: a.Operand, RTarget: inRegion(a.RTarget, region), Weight: int(deref(a.Weight))})
 	}
 	return out
 }
@@ -341,7 +349,10 @@ func lowerAllocResources(a *state.Alloc, job *scheduler.Job, out *scheduler.Allo
 	}
 	g := groupOf(job, a.Group)
 	if g != nil { // what the group asks, with its lifecycle taken into account
-		out.Used, out.MigrateMax, out.Volumes = g.Resources, g.MigrateMax, g.Holds(a.Index)
+		out.Used, out.Volumes = g.Resources, g.Holds(a.Index)
+		if job.Type == scheduler.Service { // the others have no migrate block
+			out.MigrateMax = g.MigrateMax
+		}
 		for i := range out.Ports {
 			for _, ask := range g.Ports {
 				out.Ports[i].Shared = out.Ports[i].Shared || ask.Label == out.Ports[i].Label && ask.IgnoreCollision

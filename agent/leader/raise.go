@@ -1,6 +1,8 @@
 package leader
 
 import (
+	"time"
+
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/selfheal/selfheal/agent/state"
@@ -118,12 +120,39 @@ func raiseMetric(m *scheduler.Metric) *api.AllocationMetric {
 		NodesEvaluated: m.NodesEvaluated, NodesFiltered: m.NodesFiltered, NodesInPool: m.NodesInPool, NodePool: m.NodePool,
 		NodesAvailable: m.NodesAvailable, ClassFiltered: m.ClassFiltered, ConstraintFiltered: m.ConstraintFiltered,
 		NodesExhausted: m.NodesExhausted, ClassExhausted: m.ClassExhausted, DimensionExhausted: m.DimensionExhausted,
-		CoalescedFailures: m.CoalescedFailures,
+		CoalescedFailures: m.CoalescedFailures, AllocationTime: m.Took,
+	}
+	for task, r := range m.ResourcesExhausted {
+		if out.ResourcesExhausted == nil {
+			out.ResourcesExhausted = map[string]*api.Resources{}
+		}
+		out.ResourcesExhausted[task] = &api.Resources{
+			CPU: new(int(r.CPU)), Cores: new(r.Cores), MemoryMB: new(int(r.Memory)), MemoryMaxMB: new(int(r.MemoryMax)),
+		}
 	}
 	for _, s := range m.Scores {
 		out.ScoreMetaData = append(out.ScoreMetaData, &api.NodeScoreMeta{NodeID: s.NodeID, Scores: s.Scores, NormScore: s.Norm})
 	}
 	return out
+}
+
+// timed shares the time that a decision took among the allocations that it looked for.
+func timed(p *scheduler.Plan, took time.Duration) {
+	metrics := map[*scheduler.Metric]bool{}
+	n := 0
+	for _, pl := range p.Placements {
+		metrics[pl.Metric] = true
+		n++
+	}
+	for _, m := range p.Failed {
+		metrics[m] = true
+		n += 1 + m.CoalescedFailures
+	}
+	for m := range metrics {
+		if m != nil {
+			m.Took = took / time.Duration(n)
+		}
+	}
 }
 
 // raiseFailed explains the groups that could not be placed.
