@@ -90,6 +90,9 @@ func (c *Client) setResources(node *api.Node, facts Facts) {
 		networks = nil
 	}
 	cores := reservable(facts.CoreIDs, r.ReservedCores)
+	if kept := len(facts.CoreIDs) - len(cores); kept > 0 { // what they could do is kept back with them
+		r.ReservedCPUMHz = max(r.ReservedCPUMHz, mhz*int64(kept)/int64(max(1, facts.Cores)))
+	}
 	node.Attributes["cpu.reservablecores"] = strconv.Itoa(len(cores))
 	node.NodeResources = &api.NodeResources{
 		Cpu:            api.NodeCpuResources{CpuShares: mhz, TotalCpuCores: uint16(min(facts.Cores, 1<<16-1)), ReservableCpuCores: cores},

@@ -19,6 +19,8 @@ type ask struct {
 type WhatIf struct {
 	Annotations *api.PlanAnnotations
 	Failed      map[string]*api.AllocationMetric
+	// Waiting describes the evaluation that would wait for what Failed names.
+	Waiting string
 }
 
 // Plan says what registering job would do, and changes nothing. The job must be
@@ -64,6 +66,7 @@ func (e *evaluator) answer(a ask) WhatIf {
 	return WhatIf{
 		Annotations: &api.PlanAnnotations{DesiredTGUpdates: raiseDesired(p.Desired)},
 		Failed:      raiseFailed(p.Failed),
+		Waiting:     waiting(p.Failed),
 	}
 }
 

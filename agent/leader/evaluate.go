@@ -300,7 +300,7 @@ func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluat
 			done.Status = api.EvalStatusBlocked
 		} else {
 			b := follow(main, triggerQueued, now)
-			b.Status, b.StatusDescription = api.EvalStatusBlocked, "created to place remaining allocations"
+			b.Status, b.StatusDescription = api.EvalStatusBlocked, waiting(p.Failed)
 			b.FailedTGAllocs, b.QueuedAllocations = done.FailedTGAllocs, p.Queued
 			b.SnapshotIndex = e.seen // capacity that came since wakes it at once
 			done.BlockedEval = b.ID
@@ -343,6 +343,15 @@ func (e *evaluator) evicted(p *scheduler.Plan, main *api.Evaluation, now time.Ti
 		out = append(out, ev)
 	}
 	return out
+}
+
+// waiting describes an evaluation that waits for room.
+func waiting(failed map[string]*scheduler.Metric) string {
+	const text = "created to place remaining allocations"
+	if h := hints(failed); h != "" {
+		return text + "; " + h
+	}
+	return text
 }
 
 // hints says, by group, the smallest change that would place what could not be placed.
