@@ -431,43 +431,6 @@ func TestFewerRulesPlaceNoFewer(t *testing.T) {
 	})
 }
 
-// TestPreemptionIsMinimal checks that no victim could have been spared.
-func TestPreemptionIsMinimal(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		w := newWorld()
-		must(t, w, "node n1 cpu=1000 memory=100000", "settings preempt-service")
-		total := 0
-		for i := range rapid.IntRange(1, 6).Draw(r, "others") {
-			cpu := rapid.IntRange(50, 400).Draw(r, "cpu")
-			if total+cpu > 1000 {
-				break
-			}
-			total += cpu
-			must(t, w, fmt.Sprintf("alloc o%d/x[0] on n1 running cpu=%d memory=1 priority=%d", i, cpu, rapid.IntRange(1, 60).Draw(r, "priority")))
-		}
-		ask := rapid.IntRange(100, 1000).Draw(r, "ask")
-		must(t, w, "job web service priority=50", fmt.Sprintf("group g cpu=%d memory=1", ask))
-		w.schedule()
-		if len(w.plan.Placements) == 0 {
-			return
-		}
-		free := 1000 - total
-		victims := w.plan.Placements[0].Preempts
-		for _, id := range victims {
-			a, _ := w.cluster.Alloc(id)
-			free += int(a.Used.CPU)
-		}
-		for _, id := range victims {
-			if a, _ := w.cluster.Alloc(id); free-int(a.Used.CPU) >= ask {
-				r.Fatalf("%s need not have been evicted", id)
-			}
-		}
-		if free < ask {
-			r.Fatalf("evicting %v is not enough", victims)
-		}
-	})
-}
-
 // TestDelays holds the delay functions to their definition.
 func TestDelays(t *testing.T) {
 	now := time.Unix(1000, 0)
