@@ -5,6 +5,7 @@ import "slices"
 // placeAll finds nodes for everything that is wanted. Wants of one group and version
 // share a ranking.
 func (d *decision) placeAll(wants []want) {
+	d.plan.Placements = slices.Grow(d.plan.Placements, len(wants))
 	for len(wants) > 0 {
 		first := &wants[0]
 		n := 1

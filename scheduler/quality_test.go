@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"math/rand"
 	"slices"
 	"testing"
@@ -181,5 +182,83 @@ func TestPlacesWhateverFits(t *testing.T) {
 		if got := len(w.plan.Placements); got != min(20, room) {
 			t.Errorf("seed %d: %d placed, there is room for %d", seed, got, room)
 		}
+	}
+}
+
+// baselines are simpler ways to choose a node: the first that fits, and the best of
+// log2(n) random ones, which is how schedulers that sample do it.
+var baselines = []struct {
+	name   string
+	choose func(r *rand.Rand, free []Resources, ask, capacity Resources) int
+}{
+	{"first-fit", func(_ *rand.Rand, free []Resources, ask, _ Resources) int {
+		return slices.IndexFunc(free, func(f Resources) bool { return f.CPU >= ask.CPU && f.Memory >= ask.Memory })
+	}},
+	{"random-sample", func(r *rand.Rand, free []Resources, ask, capacity Resources) int {
+		best, score, seen := -1, -1.0, 0
+		for _, i := range r.Perm(len(free)) {
+			f := free[i]
+			if f.CPU < ask.CPU || f.Memory < ask.Memory {
+				continue
+			}
+			left := math.Pow(10, float64(f.CPU-ask.CPU)/float64(capacity.CPU)) + math.Pow(10, float64(f.Memory-ask.Memory)/float64(capacity.Memory))
+			if s := (20 - left) / 18; s > score {
+				best, score = i, s
+			}
+			if seen++; seen >= int(math.Ceil(math.Log2(float64(len(free))))) {
+				break
+			}
+		}
+		return best
+	}},
+}
+
+// BenchmarkQuality packs the same workload with each baseline, with best fit decreasing and
+// with the scheduler, and reports the nodes in use and the share of their cpu and memory
+// that stays free.
+func BenchmarkQuality(b *testing.B) {
+	const nodes, jobs = 1000, 3000
+	capacity := Resources{CPU: 16000, Memory: 65536}
+	asks := workload(jobs, 1)
+	var sum Resources
+	for _, ask := range asks {
+		sum.CPU, sum.Memory = sum.CPU+ask.CPU, sum.Memory+ask.Memory
+	}
+	report := func(b *testing.B, used int) {
+		b.ReportMetric(float64(used), "nodes")
+		b.ReportMetric(100*(1-float64(sum.CPU)/float64(int64(used)*capacity.CPU)), "%cpu-stranded")
+		b.ReportMetric(100*(1-float64(sum.Memory)/float64(int64(used)*capacity.Memory)), "%memory-stranded")
+	}
+	b.Run("scheduler", func(b *testing.B) {
+		for range b.N {
+			report(b, packed(b, nodes, asks))
+		}
+	})
+	b.Run("best-fit-decreasing", func(b *testing.B) {
+		for range b.N {
+			report(b, oracle(asks, capacity))
+		}
+	})
+	for _, base := range baselines {
+		b.Run(base.name, func(b *testing.B) {
+			for range b.N {
+				r := rand.New(rand.NewSource(1))
+				free := slices.Repeat([]Resources{capacity}, nodes)
+				for _, ask := range asks {
+					i := base.choose(r, free, ask, capacity)
+					if i < 0 {
+						b.Fatal("no room")
+					}
+					free[i].CPU, free[i].Memory = free[i].CPU-ask.CPU, free[i].Memory-ask.Memory
+				}
+				used := 0
+				for _, f := range free {
+					if f.CPU < capacity.CPU {
+						used++
+					}
+				}
+				report(b, used)
+			}
+		})
 	}
 }
