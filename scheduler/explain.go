@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -14,16 +15,15 @@ import (
 //	some node breaks a single rule ─▶ "remove constraint ${attr.kernel.name} = linux"
 //	no node is in scope            ─▶ the pool or the datacenters that have nodes
 func (p *pass) hint() string {
-	var s search
-	s.cost = math.Inf(1)
+	s := search{cost: math.Inf(1), closest: -1}
 	for ord := range p.c.loads {
 		if p.c.loads[ord].open {
 			s.look(p, int32(ord))
 		}
 	}
 	switch {
-	case s.need != "":
-		return s.need
+	case s.closest >= 0:
+		return p.lack(s.closest)
 	case s.taken > 0 && p.hostsOfGroup || s.taken > 0 && p.hostsOfJob:
 		return "needs one more node: every node that may run the group has one already (distinct_hosts)"
 	case s.taken > 0:
@@ -47,12 +47,12 @@ func (p *pass) propertyHint() string {
 
 // search keeps the least change found so far.
 type search struct {
-	need  string // what the closest node lacks
-	cost  float64
-	taken int // nodes that only other allocations of the job keep off
-	rule  string
-	rules int // how many rules that class breaks
-	seen  map[int32]bool
+	closest int32 // the node that lacks the least, -1 none
+	cost    float64
+	taken   int // nodes that only other allocations of the job keep off
+	rule    string
+	rules   int // how many rules that class breaks
+	seen    map[int32]bool
 }
 
 func (s *search) look(p *pass, ord int32) {
@@ -76,9 +76,15 @@ func (s *search) look(p *pass, ord int32) {
 	if p.filter.shortOf(ord) == fits {
 		return // a system job's other nodes
 	}
-	if text, cost := p.lack(ord); cost < s.cost || cost == s.cost && text < s.need {
-		s.need, s.cost = text, cost
+	if cost := p.lackCost(ord); cost < s.cost || cost == s.cost && p.named(ord, s.closest) < 0 {
+		s.closest, s.cost = ord, cost
 	}
+}
+
+// named orders nodes that lack as much by what they are called.
+func (p *pass) named(a, b int32) int {
+	x, y := p.c.slots[a].node, p.c.slots[b].node
+	return cmp.Or(strings.Compare(x.Class, y.Class), strings.Compare(x.Name, y.Name), strings.Compare(x.ID, y.ID))
 }
 
 // breaks looks at a node that some rules keep off.
@@ -103,8 +109,7 @@ func (p *pass) lackOf(ord int32) (text string, short bool) {
 	if !p.c.loads[ord].open || p.filter.node(ord) != stagePasses || p.filter.shortOf(ord) == fits {
 		return "", false
 	}
-	text, _ = p.lack(ord)
-	return text, true
+	return p.lack(ord), true
 }
 
 // scopeHint explains why no node was looked at.

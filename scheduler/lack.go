@@ -10,25 +10,49 @@ import (
 type lack struct {
 	parts []string
 	cost  float64 // the sum of what is missing, as shares of the node; 1 for what is not a share
+	quiet bool    // nobody wants the words, only the cost
 }
 
 func (l *lack) add(cost float64, format string, args ...any) {
-	l.parts = append(l.parts, fmt.Sprintf(format, args...))
 	l.cost += cost
+	if !l.quiet {
+		l.parts = append(l.parts, fmt.Sprintf(format, args...))
+	}
 }
 
 // amount adds what is missing of something that is counted in units.
 func (l *lack) amount(short, capacity int64, unit, name string) {
-	if short > 0 {
-		l.add(float64(short)/float64(max(1, capacity)), "%d %s more %s", short, unit, name)
+	switch share := float64(short) / float64(max(1, capacity)); {
+	case short <= 0:
+	case l.quiet:
+		l.cost += share
+	default:
+		l.add(share, "%d %s more %s", short, unit, name)
 	}
 }
 
-// lack says what a node lacks, and how much that is as a share of it.
-func (p *pass) lack(ord int32) (text string, cost float64) {
+// lack says what a node lacks.
+func (p *pass) lack(ord int32) string {
+	var l lack
+	p.measure(ord, &l)
+	node := p.c.slots[ord].node
+	where := "node " + node.Name
+	if node.Class != "" {
+		where = "one node of class " + node.Class
+	}
+	return "needs " + strings.Join(l.parts, " and ") + " on " + where
+}
+
+// lackCost is how much a node lacks, as a share of it.
+func (p *pass) lackCost(ord int32) float64 {
+	l := lack{quiet: true}
+	p.measure(ord, &l)
+	return l.cost
+}
+
+func (p *pass) measure(ord int32, l *lack) {
 	node, ask := &p.c.loads[ord], &p.group.Resources
 	s := &p.c.slots[ord]
-	var l lack
 	if free := node.capCores - node.usedCores; ask.Cores > int(free) {
 		l.add(float64(ask.Cores-int(free))/float64(max(1, node.capCores)), "%d more free %s", ask.Cores-int(free), plural(ask.Cores-int(free), "core"))
 	} else {
@@ -39,18 +63,13 @@ func (p *pass) lack(ord int32) (text string, cost float64) {
 	if node.maxAllocs > 0 && node.allocs >= node.maxAllocs {
 		l.add(1, "a higher node_max_allocs (%d)", node.maxAllocs)
 	}
-	p.lackPorts(ord, &l)
+	p.lackPorts(ord, l)
 	if i := p.filter.volumeTaken(s); i >= 0 {
 		l.add(1, "host volume %s without another writer", p.group.Volumes[i].name(p.filter.index))
 	}
 	if pins := p.filter.pins; pins != nil && ask.Cores <= int(node.capCores-node.usedCores) {
-		pins.lack(p.c, ord, &l)
+		pins.lack(p.c, ord, l)
 	}
-	where := "node " + s.node.Name
-	if class := s.node.Class; class != "" {
-		where = "one node of class " + class
-	}
-	return "needs " + strings.Join(l.parts, " and ") + " on " + where, l.cost
 }
 
 // lackPorts names the port that is taken, and who has it.
@@ -61,6 +80,10 @@ func (p *pass) lackPorts(ord int32, l *lack) {
 		return
 	case i == len(p.group.Ports):
 		l.add(1, "more dynamic ports")
+		return
+	}
+	if l.quiet {
+		l.cost++
 		return
 	}
 	ask := &p.group.Ports[i]

@@ -124,6 +124,10 @@ type Group struct {
 	Sticky      bool    // ephemeral_disk.sticky: a new version prefers the node of the old
 	Disconnect  Disconnect
 
+	// Ask is a digest of everything that decides on which nodes an allocation of the group
+	// fits: the job's and the group's scope, constraints and resources. Groups with equal Ask
+	// fit alike. "" = not known.
+	Ask string
 	// Spec is a digest of every field whose change needs a new allocation: two
 	// versions of a group with equal Spec are updated in place.
 	Spec string

@@ -12,16 +12,24 @@ func (d *decision) placeAll(wants []want) {
 		for n < len(wants) && wants[n].group == first.group && (!perIndex(first.group) || wants[n].index == first.index) {
 			n++
 		}
+		group, alike := wants[:n], d.alike(wants[:n])
+		wants = wants[n:]
+		if alike && d.failAlike(group) {
+			continue
+		}
 		index := -1
 		if perIndex(first.group) {
 			index = first.index
 		}
 		p := newPass(d, first.job, first.group, d.itemsOf(first.group.Name), index)
-		for i := range wants[:n] {
-			p.place(&wants[i])
+		for i := range group {
+			p.place(&group[i])
 		}
 		p.finish()
-		wants = wants[n:]
+		if m := d.plan.Failed[first.group.Name]; alike && m != nil && len(d.plan.Placements) == 0 {
+			failed := *m
+			d.c.remember(first.group.Ask, &failed)
+		}
 	}
 }
 

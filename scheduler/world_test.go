@@ -112,6 +112,9 @@ func (w *world) schedule() string {
 func (w *world) request() Request {
 	id := w.job.ID
 	job := w.job
+	for _, g := range job.Groups {
+		g.Ask = fmt.Sprint(job.Pool, job.Datacenters, job.Constraints, g.Constraints, g.Drivers, g.Resources, g.Ports, g.Volumes, g.Devices, g.Pins, g.Tasks)
+	}
 	req := Request{
 		Cluster: w.cluster, Now: w.now, Job: job, Namespace: "default", JobID: id,
 		Versions: func(v uint64) *Job { return w.versions[id][v] }, Deployment: w.deployment, Settings: w.settings,

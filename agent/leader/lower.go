@@ -33,7 +33,10 @@ func lowerJob(j *api.Job) *scheduler.Job {
 		Spreads:       lowerSpreads(j.Spreads),
 	}
 	for _, g := range j.TaskGroups {
-		out.Groups = append(out.Groups, lowerGroup(j, g))
+		lowered := lowerGroup(j, g)
+		lowered.Ask = digest(out.Pool, out.Datacenters, out.Constraints, lowered.Constraints, lowered.Drivers, lowered.Resources,
+			lowered.Ports, lowered.Volumes, lowered.Devices, lowered.Pins, lowered.Tasks)
+		out.Groups = append(out.Groups, lowered)
 	}
 	return out
 }
