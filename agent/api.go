@@ -256,7 +256,7 @@ func (p planner) Plan(ctx context.Context, _ *state.Snapshot, job *api.Job) (*ap
 		resp.CreatedEvals = []*api.Evaluation{{
 			Namespace: *job.Namespace, JobID: *job.ID, Type: *job.Type, Priority: *job.Priority,
 			TriggeredBy: "queued-allocs", Status: api.EvalStatusBlocked, FailedTGAllocs: out.Failed,
-			StatusDescription: "created to place remaining allocations",
+			StatusDescription: out.Waiting,
 		}}
 	}
 	return resp, nil

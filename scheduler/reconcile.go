@@ -230,11 +230,11 @@ func (p *groupPlan) migrate(it *item, w *want) bool {
 }
 
 // versionFor returns the version that replaces an allocation. While the rollout is
-// halted that is its own, if it is still known.
+// halted that is its own, if it is still known and asks for something else.
 func (p *groupPlan) versionFor(it *item) (*Job, *Group) {
 	if p.halted && !it.a.Canary && it.a.JobVersion != p.d.job.Version {
 		if old := p.d.version(it.a.JobVersion); old != nil {
-			if g := old.group(p.g.Name); g != nil {
+			if g := old.group(p.g.Name); g != nil && g.Spec != p.g.Spec {
 				return old, g
 			}
 		}
@@ -259,6 +259,9 @@ func (p *groupPlan) fill() {
 		} else if p.halted {
 			if w.job, w.group = p.olderVersion(); w.group == nil || index >= w.group.Count {
 				continue
+			}
+			if w.group.Spec == p.g.Spec { // it would be moved to the job's version at once
+				w.job, w.group = p.d.job, p.g
 			}
 		}
 		p.wants = append(p.wants, w)

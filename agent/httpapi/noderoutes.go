@@ -173,7 +173,7 @@ func (a *API) ordersOf(snap *state.Snapshot, req *nodeapi.AllocsRequest, index u
 		if row.AllocModifyIndex <= req.Index {
 			continue
 		}
-		out := &nodeapi.Alloc{Allocation: *snap.API(row), Rebooted: row.Rebooted}
+		out := &nodeapi.Alloc{Allocation: *snap.API(row), Rebooted: row.Rebooted, Cores: row.Cores}
 		out.JobRef = nodeapi.JobRef{Namespace: row.Namespace, ID: row.JobID, Version: row.JobVersion, CreateIndex: row.JobCreateIndex}
 		if out.Job != nil && !has[out.JobRef] {
 			has[out.JobRef] = true

@@ -100,6 +100,8 @@ func (e *evaluator) source(namespace, id string) scheduler.Request {
 type WhatIf struct {
 	Annotations *api.PlanAnnotations
 	Failed      map[string]*api.AllocationMetric
+	// Waiting describes the evaluation that would wait for what Failed names.
+	Waiting string
 }
 
 // Plan says what registering job would do, and changes nothing. The job must be
@@ -113,6 +115,7 @@ func (l *Leader) Plan(ctx context.Context, job *api.Job) (WhatIf, error) {
 		out = WhatIf{
 			Annotations: &api.PlanAnnotations{DesiredTGUpdates: raiseDesired(p.Desired)},
 			Failed:      raiseFailed(p.Failed),
+			Waiting:     waiting(p.Failed),
 		}
 		return nil
 	})

@@ -277,6 +277,7 @@ func (e *evaluator) plan(snap *state.Snapshot, evals []*api.Evaluation) state.Pl
 		},
 	}
 	decision := scheduler.Schedule(req)
+	timed(&decision, time.Since(now))
 	current := ""
 	if job != nil && dep != nil && dep.JobVersion == job.Version && dep.JobCreateIndex == job.CreateIndex && activeDeployment(dep.Status) {
 		current = dep.ID
@@ -312,7 +313,7 @@ func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluat
 			done.Status = api.EvalStatusBlocked
 		} else {
 			b := follow(main, triggerQueued, now)
-			b.Status, b.StatusDescription = api.EvalStatusBlocked, "created to place remaining allocations"
+			b.Status, b.StatusDescription = api.EvalStatusBlocked, waiting(p.Failed)
 			b.FailedTGAllocs, b.QueuedAllocations = done.FailedTGAllocs, p.Queued
 			b.SnapshotIndex = e.seen // capacity that came since wakes it at once
 			done.BlockedEval = b.ID
@@ -355,6 +356,15 @@ func (e *evaluator) evicted(p *scheduler.Plan, main *api.Evaluation, now time.Ti
 		out = append(out, ev)
 	}
 	return out
+}
+
+// waiting describes an evaluation that waits for room.
+func waiting(failed map[string]*scheduler.Metric) string {
+	const text = "created to place remaining allocations"
+	if h := hints(failed); h != "" {
+		return text + "; " + h
+	}
+	return text
 }
 
 // hints says, by group, the smallest change that would place what could not be placed.

@@ -89,6 +89,8 @@ type AllocsResponse struct {
 type Alloc struct {
 	api.Allocation
 	JobRef JobRef
+	// Cores are pinned for the allocation, in the order of the tasks that ask for some.
+	Cores []int `json:",omitempty"`
 	// Rebooted: tasks of this allocation cannot be running any more.
 	Rebooted bool `json:",omitempty"`
 }

@@ -252,8 +252,15 @@ type Placement struct {
 	Reschedule []Attempt         `json:",omitempty"` // those before it, and the one that it is
 	Ports      []api.PortMapping `json:",omitempty"`
 	Cores      []int             `json:",omitempty"`
+	Devices    []TaskDevice      `json:",omitempty"`
 	Preempts   []string          `json:",omitempty"`
 	Deployment string            `json:",omitempty"` // deployment ID, "" none
+}
+
+// TaskDevice is what one task gets of a group of equal devices.
+type TaskDevice struct {
+	Task string
+	api.AllocatedDeviceResource
 }
 
 // Stop ends an allocation, or marks it lost or unknown.
