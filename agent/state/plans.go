@@ -101,7 +101,7 @@ func (t *tx) stop(s *Stop) {
 			b.UnknownAt = t.at
 		}
 	}
-	if s.Description != "" && b.Desired != api.AllocDesiredStatusRun {
+	if s.Description != "" && b.Desired != api.AllocDesiredStatusRun && a.Desired != b.Desired { // why it was to stop stays known
 		b.DesiredDescription = t.s.pool.text(s.Description)
 	}
 	if s.FollowupEvalID != "" {
