@@ -1,6 +1,9 @@
 package agent
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,11 +114,7 @@ func TestHealthStories(t *testing.T) {
 		{"an allocation stopped by hand", 3, func(st *story) {
 			st.run(web(2, "1", 1, 0))
 			st.until(0, "successful")
-			list, _, err := st.api().Jobs().Allocations("web", false, nil)
-			if err != nil {
-				st.t.Fatal(err)
-			}
-			_, err = st.api().Allocations().Stop(&api.Allocation{ID: list[0].ID}, nil)
+			_, err := st.api().Allocations().Stop(&api.Allocation{ID: st.someOf("web", 0)}, nil)
 			st.answer("stop an allocation", err)
 			st.sleep(5 * time.Second)
 			st.show("web")
@@ -134,9 +133,10 @@ func TestHealthStories(t *testing.T) {
 		{"lost during a rollout", 4, func(st *story) {
 			st.run(web(4, "1", 1, 0))
 			st.until(0, "successful")
-			st.run(web(4, "2", 1, 0))
+			st.run(web(4, "2", 1, 0, slow))
 			st.sleep(1500 * time.Millisecond)
 			st.hostOf(st.someOf("web", 0)).die()
+			st.sleep(30 * time.Second)
 			st.until(1, "successful")
 			st.show("web")
 		}},
@@ -158,13 +158,16 @@ func TestHealthStories(t *testing.T) {
 	})
 }
 
-// someOf is the first allocation of a job at a version that should run.
+// someOf is the first by name and node of a job's allocations at a version that should run.
 func (st *story) someOf(job string, version uint64) string {
 	st.t.Helper()
 	list, _, err := st.api().Jobs().Allocations(job, false, nil)
 	if err != nil {
 		st.t.Fatal(err)
 	}
+	slices.SortFunc(list, func(a, b *api.AllocationListStub) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.NodeID, b.NodeID))
+	})
 	for _, a := range list {
 		if a.JobVersion == version && a.DesiredStatus == api.AllocDesiredStatusRun {
 			return a.ID

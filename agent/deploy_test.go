@@ -32,6 +32,9 @@ func reverting(job *api.Job) { job.TaskGroups[0].Update.AutoRevert = ptr(true) }
 // promoting asks for auto_promote.
 func promoting(job *api.Job) { job.TaskGroups[0].Update.AutoPromote = ptr(true) }
 
+// slow makes an instance wait for its health longer than a dead node is noticed in.
+func slow(job *api.Job) { job.TaskGroups[0].Update.MinHealthyTime = ptr(5 * time.Second) }
+
 // sized makes each instance take so many MHz; a node has 4000.
 func sized(mhz int) func(*api.Job) {
 	return func(job *api.Job) { job.TaskGroups[0].Tasks[0].Resources.CPU = &mhz }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -158,7 +159,7 @@ func (st *story) see(e api.Event) {
 		c.foot = groupsOf(d)
 	}
 	if a, err := e.Allocation(); err == nil && a != nil {
-		c := st.chronicle(st.allocs, a.ID, a.Name, a.CreateIndex)
+		c := st.chronicle(st.allocs, a.ID, childID.ReplaceAllString(a.Name, "$1-N."), a.CreateIndex)
 		c.note(factsOf(a)...)
 	}
 	if ev, err := e.Evaluation(); err == nil && ev != nil {
@@ -166,6 +167,9 @@ func (st *story) see(e api.Event) {
 		c.note([2]string{"status", ev.Status})
 	}
 }
+
+// childID is the part of a launched job's ID that follows from the clock or from chance.
+var childID = regexp.MustCompile(`(periodic|dispatch)-[-0-9a-f]+\.`)
 
 func (st *story) chronicle(of map[string]*chronicle, id, title string, created uint64) *chronicle {
 	c := of[id]
@@ -229,6 +233,9 @@ func (st *story) tellRest() {
 	}
 	var evals []string
 	for _, c := range st.evals {
+		if c.title == "reconnect" {
+			continue // only where the allocation is heard of after its node
+		}
 		evals = append(evals, c.title+" "+c.steps[len(c.steps)-1])
 	}
 	slices.Sort(evals)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/state"
 	"github.com/selfheal/selfheal/scheduler"
 )
 
@@ -39,20 +40,18 @@ func (l *Leader) Plan(ctx context.Context, job *api.Job) (WhatIf, error) {
 }
 
 // answer is the same decision that an evaluation would make, without the commit.
-func (e *evaluator) answer(a ask) WhatIf {
-	snap := e.l.cfg.State.Snapshot()
+func (e *evaluator) answer(a ask, snap *state.Snapshot) WhatIf {
 	next := *a.job
 	ns, id := *next.Namespace, *next.ID
 	var version, created uint64
-	present := snap.Job(nil, ns, id)
-	if present != nil {
-		version, created = *present.Version+1, deref(present.CreateIndex)
+	if present := snap.Job(nil, ns, id); present != nil {
+		version, created = *present.Version, deref(present.CreateIndex)
+		if deref(present.Stop) || !state.SameSpec(present, a.job) {
+			version++
+		}
 	}
 	next.Version, next.CreateIndex = &version, &created
 	job := lowerJob(&next)
-	if present != nil && sameShape(e.lowered(present), job) {
-		job.Version = *present.Version // unchanged: the version would stay
-	}
 	p := scheduler.Schedule(scheduler.Request{
 		Cluster: e.cluster, Now: time.Now(), Job: job, Namespace: ns, JobID: id,
 		Versions: func(v uint64) *scheduler.Job {
@@ -62,20 +61,17 @@ func (e *evaluator) answer(a ask) WhatIf {
 		Settings:   lowerSettings(snap.SchedulerConfig(nil)), Trigger: "job-register",
 	})
 	return WhatIf{
-		Annotations: &api.PlanAnnotations{DesiredTGUpdates: raiseDesired(p.Desired)},
+		Annotations: &api.PlanAnnotations{DesiredTGUpdates: raiseDesired(p.Desired), PreemptedAllocs: preempted(snap, &p)},
 		Failed:      raiseFailed(p.Failed),
 	}
 }
 
-// sameShape reports whether two versions of a job ask for the same.
-func sameShape(a, b *scheduler.Job) bool {
-	if a.Stopped != b.Stopped || len(a.Groups) != len(b.Groups) {
-		return false
-	}
-	for i := range a.Groups {
-		if a.Groups[i].Shape != b.Groups[i].Shape {
-			return false
+// preempted lists the allocations that a decision evicts.
+func preempted(snap *state.Snapshot, p *scheduler.Plan) (out []*api.AllocationListStub) {
+	for _, s := range p.Stops {
+		if a := snap.Alloc(nil, s.ID); a != nil && s.Desired == scheduler.Evict {
+			out = append(out, snap.API(a).Stub())
 		}
 	}
-	return true
+	return out
 }

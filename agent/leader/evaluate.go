@@ -34,7 +34,7 @@ type evaluator struct {
 	drains  map[string]time.Time        // deadlines of draining nodes: what time alone changes in the index
 	asks    chan ask
 	index   uint64 // of the snapshot that is decided on
-	seen    uint64 // of the last change that cluster knows; the snapshot may be ahead of it
+	seen    uint64 // of the last change that cluster knows
 }
 
 func newEvaluator(l *Leader, f *feed) *evaluator {
@@ -45,8 +45,7 @@ func (e *evaluator) run(ctx context.Context) error {
 	e.rebuild()
 	for {
 		end := e.busy()
-		e.absorb(e.feed.take())
-		snap := e.l.cfg.State.Snapshot()
+		snap := e.look()
 		batch, next := due(snap, time.Now())
 		if snap.SchedulerConfig(nil).PauseEvalBroker { // an operator repairs something: nothing is decided meanwhile
 			batch, next = nil, time.Time{}
@@ -81,10 +80,17 @@ func (e *evaluator) wait(ctx context.Context, next time.Time) error {
 	case <-e.feed.ready:
 	case <-timer:
 	case a := <-e.asks:
-		e.absorb(e.feed.take())
-		a.reply <- e.answer(a)
+		a.reply <- e.answer(a, e.look())
 	}
 	return nil
+}
+
+// look takes a snapshot and brings the index up to it or beyond: an index that lacks
+// what an evaluation was made for would find nothing to do, and end it.
+func (e *evaluator) look() *state.Snapshot {
+	snap := e.l.cfg.State.Told()
+	e.absorb(e.feed.take())
+	return snap
 }
 
 // rebuild reads the whole state once, when this server starts to lead. Changes
@@ -269,10 +275,13 @@ func (e *evaluator) plan(snap *state.Snapshot, evals []*api.Evaluation) state.Pl
 		current = dep.ID
 	}
 	out := raisePlan(&decision, main, job, current, e.cluster)
-	if d := decision.Deployment; d != nil && d.Status != "" && dep != nil {
-		out.DeploymentSet = &state.DeploymentSet{ID: dep.ID, Status: d.Status, Description: d.Description}
+	if d := decision.Deployment; d != nil && (d.Status != "" || d.Totals != nil) && dep != nil {
+		out.DeploymentSet = &state.DeploymentSet{ID: dep.ID, Status: d.Status, Description: d.Description, Totals: d.Totals}
 	}
 	e.finish(&out, &decision, main, evals, row, now)
+	if current != "" { // also where nothing was placed for it
+		out.Evals[0].DeploymentID = current
+	}
 	e.occupy(snap, &decision, main, job)
 	return out
 }

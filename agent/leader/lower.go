@@ -193,7 +193,6 @@ func lowerGroup(j *api.Job, g *api.TaskGroup) *scheduler.Group {
 	}
 	slices.SortFunc(out.Volumes, func(a, b scheduler.VolumeAsk) int { return strings.Compare(a.Source, b.Source) })
 	out.Spec = digest(specOf(j, g))
-	out.Shape = digest(j.Meta, j.Namespace, g)
 	return out
 }
 

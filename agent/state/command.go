@@ -274,8 +274,12 @@ type NewDeployment struct {
 	Groups     map[string]*api.DeploymentState
 }
 
-// DeploymentSet changes the status of a deployment.
-type DeploymentSet struct{ ID, Status, Description string }
+// DeploymentSet changes the status of a deployment ("" = unchanged), or how many
+// allocations of a group it waits for.
+type DeploymentSet struct {
+	ID, Status, Description string
+	Totals                  map[string]int `json:",omitempty"` // by group
+}
 
 // UpsertEvals stores evaluations as given (their index fields are set by the
 // entry). Result: error or nil.

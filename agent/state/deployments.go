@@ -87,6 +87,21 @@ func (t *tx) setDeploymentStatus(id, status, description string) {
 	t.putDeployment(d, c)
 }
 
+// setTotals changes how many allocations a deployment waits for.
+func (t *tx) setTotals(id string, totals map[string]int) {
+	d := t.Deployment(nil, id)
+	if d == nil || deploymentOver(d.Status) || len(totals) == 0 {
+		return
+	}
+	c := copyDeployment(d)
+	for name, total := range totals {
+		if g := c.TaskGroups[name]; g != nil {
+			g.DesiredTotal = total
+		}
+	}
+	t.putDeployment(d, c)
+}
+
 // placedIn collects what a plan places for one deployment.
 type placedIn struct {
 	id     string
