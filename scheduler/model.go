@@ -131,9 +131,6 @@ type Group struct {
 	// Spec is a digest of every field whose change needs a new allocation: two
 	// versions of a group with equal Spec are updated in place.
 	Spec string
-	// Shape is a digest of every field at all that a node would notice: equal
-	// Shape means that nothing needs to be told to the node.
-	Shape string
 }
 
 // Constraint is a hard rule. LTarget and RTarget may hold ${attr.x}, ${meta.x},

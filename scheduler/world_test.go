@@ -326,7 +326,6 @@ func (w *world) newGroup(name string, opts []string) {
 	for _, o := range opts {
 		setGroup(g, o)
 	}
-	g.Shape = g.Spec
 	w.job.Groups = append(w.job.Groups, g)
 	w.group = g
 }

@@ -37,7 +37,7 @@ type evaluator struct {
 	questions []*question
 	resilient resilienceAnswers
 	index     uint64 // of the snapshot that is decided on
-	seen      uint64 // of the last change that cluster knows; the snapshot may be ahead of it
+	seen      uint64 // of the last change that cluster knows
 }
 
 func newEvaluator(l *Leader, f *feed) *evaluator {
@@ -49,9 +49,8 @@ func (e *evaluator) run(ctx context.Context) error {
 	defer e.dismiss()
 	for {
 		end := e.busy()
-		e.absorb(e.feed.take())
+		snap := e.look()
 		e.consider()
-		snap := e.l.cfg.State.Snapshot()
 		batch, next := due(snap, time.Now())
 		if snap.SchedulerConfig(nil).PauseEvalBroker { // an operator repairs something: nothing is decided meanwhile
 			batch, next = nil, time.Time{}
@@ -97,6 +96,14 @@ func (e *evaluator) wait(ctx context.Context, next time.Time) error {
 		e.questions = append(e.questions, q)
 	}
 	return nil
+}
+
+// look takes a snapshot and brings the index up to it or beyond: an index that lacks
+// what an evaluation was made for would find nothing to do, and end it.
+func (e *evaluator) look() *state.Snapshot {
+	snap := e.l.cfg.State.Told()
+	e.absorb(e.feed.take())
+	return snap
 }
 
 // rebuild reads the whole state once, when this server starts to lead. Changes
@@ -283,10 +290,13 @@ func (e *evaluator) plan(snap *state.Snapshot, evals []*api.Evaluation) state.Pl
 		current = dep.ID
 	}
 	out := raisePlan(&decision, main, job, current, e.cluster)
-	if d := decision.Deployment; d != nil && d.Status != "" && dep != nil {
-		out.DeploymentSet = &state.DeploymentSet{ID: dep.ID, Status: d.Status, Description: d.Description}
+	if d := decision.Deployment; d != nil && (d.Status != "" || d.Totals != nil) && dep != nil {
+		out.DeploymentSet = &state.DeploymentSet{ID: dep.ID, Status: d.Status, Description: d.Description, Totals: d.Totals}
 	}
 	e.finish(&out, &decision, main, evals, row, now)
+	if current != "" { // also where nothing was placed for it
+		out.Evals[0].DeploymentID = current
+	}
 	e.occupy(&req, &decision, main)
 	return out
 }

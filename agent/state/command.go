@@ -286,8 +286,12 @@ type NewDeployment struct {
 	Groups     map[string]*api.DeploymentState
 }
 
-// DeploymentSet changes the status of a deployment.
-type DeploymentSet struct{ ID, Status, Description string }
+// DeploymentSet changes the status of a deployment ("" = unchanged), or how many
+// allocations of a group it waits for.
+type DeploymentSet struct {
+	ID, Status, Description string
+	Totals                  map[string]int `json:",omitempty"` // by group
+}
 
 // UpsertEvals stores evaluations as given (their index fields are set by the
 // entry). Result: error or nil.
@@ -304,12 +308,11 @@ type UpdateDeployment struct {
 	PromoteAll bool     `json:",omitempty"`
 	// Healthy and Unhealthy set allocations' health by hand.
 	Healthy, Unhealthy []string `json:",omitempty"`
-	// Revert re-registers this version of the job as a new one, nil: no revert.
-	Revert *uint64 `json:",omitempty"`
+	// AutoRevert re-registers the newest stable version of the job before the deployment's
+	// as a new one, if there is one, and ends the description with what came of it.
+	AutoRevert bool `json:",omitempty"`
 	// Stable marks the deployment's job version stable.
 	Stable bool `json:",omitempty"`
-	// ProgressBy resets the progress deadline of groups.
-	ProgressBy map[string]time.Time `json:",omitempty"`
 	// Evaluate the job afterwards. Without a trigger the evaluation is a new one (what
 	// a user asked for); with one, a pending evaluation of the job will do.
 	Evaluate bool   `json:",omitempty"`
