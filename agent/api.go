@@ -131,6 +131,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 			p := transport.PeerOf(r.TLS)
 			return p.NodeID, nil
 		},
+		ACL:         a.accessControl(),
 		EnablePprof: a.cfg.EnableDebug || a.cfg.DevMode,
 		Limits:      httpapi.Limits{MaxConnsPerClient: a.cfg.Limits.HTTPMaxConnsPerClient},
 		JobLimits:   jobspec.Limits{MaxCount: a.cfg.Server.JobMaxCount, MaxPriority: a.cfg.Server.JobMaxPriority},
@@ -142,6 +143,10 @@ func (a *Agent) apiConfig() httpapi.Config {
 	}
 	if n := a.node; n != nil {
 		out.Node, out.Allocs, out.Files, out.Checks = n.client, local{n.client}, n.client, n.client.CheckStatuses
+		out.Owner = func(id string) (httpapi.Owner, bool) {
+			ns, drivers, known := n.client.Belongs(id)
+			return httpapi.Owner{Namespace: ns, Drivers: drivers}, known
+		}
 		out.SetServers = func(addrs []string) error { n.calls.SetServers(addrs); return nil }
 	}
 	return out
