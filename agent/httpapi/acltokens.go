@@ -238,7 +238,7 @@ func aclOneTimeExchange(a *API, r *request) (any, error) {
 		return nil, err
 	}
 	if a.cfg.State.Snapshot().OneTimeToken(body.OneTimeSecretID) == nil {
-		return nil, errDenied // a guess must not cost a log entry
+		return nil, denied("the one-time token is unknown, used or expired") // a guess must not cost a log entry
 	}
 	used, err := apply[*api.OneTimeToken](a, r, &state.UseOneTimeToken{Secret: body.OneTimeSecretID})
 	if err != nil {
