@@ -6,11 +6,11 @@ import (
 	"github.com/selfheal/selfheal/agent/state"
 )
 
-// pathReplica is where the leaders of other regions read, on the cluster port, what
-// holds in all regions; see leader.ACLSource.
-const pathReplica = "/v1/internal/acl/replica"
+// PathReplica is where the leaders of other regions read, on the cluster port, what
+// holds in all regions. It takes a management token.
+const PathReplica = "/v1/internal/acl/replica"
 
-// aclReplica is GET pathReplica, a blocking query: everything of access control that all
+// aclReplica is GET PathReplica, a blocking query: everything of access control that all
 // regions share, with its secrets, for who has a management token.
 func aclReplica(a *API, r *request) (any, error) {
 	if err := a.aclOn(); err != nil {

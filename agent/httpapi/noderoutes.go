@@ -23,7 +23,7 @@ func nodeRoutes() []route {
 		{method: put, path: nodeapi.PathStatus, right: nodeSelf, where: leaderRepeat, do: nodeStatus},
 		{method: put, path: nodeapi.PathGoodbye, right: nodeSelf, where: leaderRepeat, do: nodeGoodbye},
 		{method: get, path: pathWho, right: valid, where: here, do: aclWho},
-		{method: get, path: pathReplica, right: management, where: leaderRead, do: aclReplica},
+		{method: get, path: PathReplica, right: management, where: leaderRead, do: aclReplica},
 	}
 }
 

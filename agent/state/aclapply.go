@@ -251,6 +251,9 @@ func applyExpireACLTokens(t *tx, c *ExpireACLTokens) any {
 	}
 	before := t.time().Add(-time.Duration(c.Keep))
 	for _, token := range slices.Collect(t.ACLTokens(nil, "")) {
+		if c.LocalOnly && token.Global {
+			continue
+		}
 		if left > 0 && token.ExpirationTime != nil && !before.Before(*token.ExpirationTime) {
 			drop(t, TableACLTokens, token)
 			left--

@@ -72,10 +72,11 @@ type UpsertOneTimeToken struct{ Token *api.OneTimeToken }
 type UseOneTimeToken struct{ Secret string }
 
 // ExpireACLTokens deletes what expired before the entry's time: one-time tokens at once,
-// tokens Keep ns later, at most Max in all. Result: error or nil.
+// tokens Keep ns later, at most Max in all. LocalOnly leaves global tokens. Result: error or nil.
 type ExpireACLTokens struct {
-	Keep int64
-	Max  int
+	Keep      int64
+	Max       int
+	LocalOnly bool `json:",omitempty"`
 }
 
 // ReplicateACL makes rows of this region like those of the authoritative one: it stores
