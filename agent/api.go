@@ -59,6 +59,10 @@ func (a *Agent) startPort() error {
 	return nil
 }
 
+// streamsEnd is how long streams and blocking queries, which were told to end, may take to
+// send what makes their end a clean one. An agent that crashes told them nothing.
+const streamsEnd = 200 * time.Millisecond
+
 // startAPI serves people on one port and agents on the other.
 func (a *Agent) startAPI() error {
 	api, err := httpapi.New(a.apiConfig())
@@ -93,8 +97,13 @@ func (a *Agent) startAPI() error {
 				a.log.Debug("serve "+each.name, "err", err)
 			}
 		}()
-		a.life.add(each.name, func(context.Context) error {
-			err := each.srv.Close() // blocking queries would hold a graceful end for minutes
+		a.life.add(each.name, func(ctx context.Context) error {
+			if a.leaving.Load() {
+				ctx, cancel := context.WithTimeout(ctx, streamsEnd)
+				defer cancel()
+				_ = each.srv.Shutdown(ctx) // what does not end is ended next
+			}
+			err := each.srv.Close()
 			<-done
 			return err
 		})
@@ -131,6 +140,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 			p := transport.PeerOf(r.TLS)
 			return p.NodeID, nil
 		},
+		ACL:         a.accessControl(),
 		EnablePprof: a.cfg.EnableDebug || a.cfg.DevMode,
 		Limits:      httpapi.Limits{MaxConnsPerClient: a.cfg.Limits.HTTPMaxConnsPerClient},
 		JobLimits:   jobspec.Limits{MaxCount: a.cfg.Server.JobMaxCount, MaxPriority: a.cfg.Server.JobMaxPriority},
@@ -143,6 +153,10 @@ func (a *Agent) apiConfig() httpapi.Config {
 	}
 	if n := a.node; n != nil {
 		out.Node, out.Allocs, out.Files, out.Checks = n.client, local{n.client}, n.client, n.client.CheckStatuses
+		out.Owner = func(id string) (httpapi.Owner, bool) {
+			ns, drivers, known := n.client.Belongs(id)
+			return httpapi.Owner{Namespace: ns, Drivers: drivers}, known
+		}
 		out.SetServers = func(addrs []string) error { n.calls.SetServers(addrs); return nil }
 	}
 	return out

@@ -115,6 +115,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[token](sv, s, recToken, tableTokens)
 	saveRows[jobScalings](sv, s, recScaling, tableScalings)
 	saveRows[launched](sv, s, recLaunch, tableLaunch)
+	s.saveACL(sv)
 	sv.raw([]byte{recEnd})
 	sv.raw(binary.BigEndian.AppendUint32(nil, sv.sum))
 	if sv.err == nil {
@@ -194,6 +195,14 @@ var loaders = [...]func(*loader, []byte) error{
 	recToken:       load[token](tableTokens),
 	recScaling:     load[jobScalings](tableScalings),
 	recLaunch:      load[launched](tableLaunch),
+
+	recACLPolicy:      load[api.ACLPolicy](TableACLPolicies),
+	recACLRole:        load[api.ACLRole](TableACLRoles),
+	recACLToken:       load[api.ACLToken](TableACLTokens),
+	recACLAuthMethod:  load[api.ACLAuthMethod](TableACLAuthMethods),
+	recACLBindingRule: load[api.ACLBindingRule](TableACLBindingRules),
+	recOneTime:        load[api.OneTimeToken](tableOneTime),
+	recACLBootstrap:   load[aclBootstrap](tableACLBootstrap),
 }
 
 func loadJob(current bool) func(*loader, []byte) error {
