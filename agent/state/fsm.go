@@ -106,4 +106,12 @@ var commands = [...]handler{
 	TypeSetClusterMeta:     on(applySetClusterMeta),
 	TypeScaleJob:           on(applyScaleJob),
 	TypeLaunchJobs:         on(applyLaunchJobs),
+	TypeAddRootKey:         on(applyAddRootKey),
+	TypeMoveRootKey:        on(applyMoveRootKey),
+	TypeDeleteRootKey:      on(applyDeleteRootKey),
+	TypeWrapRootKeys:       on(applyWrapRootKeys),
+	TypePutVariable:        on(applyPutVariable),
+	TypeDeleteVariable:     on(applyDeleteVariable),
+	TypeLockVariable:       on(applyLockVariable),
+	TypeRekeyVariables:     on(applyRekeyVariables),
 }
