@@ -59,6 +59,8 @@ type Config struct {
 	Reload     func() error
 	// SetServers replaces the servers that the local client talks to.
 	SetServers func(addrs []string) error
+	// Identities checks identities of workloads; nil: none is accepted.
+	Identities Identities
 	// JWKS is the document of /.well-known/jwks.json, with at least one key.
 	JWKS func() json.RawMessage
 	// UI serves /ui/; nil: no UI.

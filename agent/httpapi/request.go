@@ -40,6 +40,8 @@ type request struct {
 
 	held []byte // the body, once it was read
 
+	caller caller // who asks, once allow has let the request pass
+
 	// index is answered as X-Nomad-Index.
 	index uint64
 	// zeroIndex answers 0 where nothing was ever written: lists of allocations and
