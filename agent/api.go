@@ -126,7 +126,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 		Logger: a.opts.Logger, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter, NodeName: a.cfg.Name, Version: a.opts.Version,
 		Cluster: roster{a}, Keyring: ring{a}, Peers: peers{a}, Agents: peers{a}.agents, Forward: a.port.Client(), Self: a.rpcAddr,
 		Metrics: shown{a.metrics}, Observe: shown{a.metrics}.observe, Prometheus: a.metrics.PrometheusHandler(),
-		AgentSelf: a.self, Reload: a.reload, JWKS: a.jwks,
+		AgentSelf: a.self, Reload: a.reload,
 		Peer: func(r *http.Request) (string, error) {
 			p := transport.PeerOf(r.TLS)
 			return p.NodeID, nil
@@ -138,6 +138,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 	if s := a.server; s != nil {
 		out.State, out.Raft, out.Operator = s.state, log{s}, operator{a}
 		out.Leases = s.leases
+		out.Secrets, out.JWKS, out.Discovery, out.Identities = s.ring, s.ring.JWKS, s.ring.Discovery, identities{s.ring}
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {

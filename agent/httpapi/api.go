@@ -61,8 +61,12 @@ type Config struct {
 	SetServers func(addrs []string) error
 	// Identities checks identities of workloads; nil: none is accepted.
 	Identities Identities
-	// JWKS is the document of /.well-known/jwks.json, with at least one key.
+	// Secrets seals variables, and makes root keys. It comes with State.
+	Secrets Secrets
+	// JWKS is the document of /.well-known/jwks.json.
 	JWKS func() json.RawMessage
+	// Discovery is that of /.well-known/openid-configuration, nil without an issuer.
+	Discovery func() any
 	// UI serves /ui/; nil: no UI.
 	UI http.Handler
 
@@ -119,6 +123,8 @@ func New(cfg Config) (*API, error) {
 		return nil, errors.New("httpapi: no logger")
 	case (cfg.State == nil) != (cfg.Raft == nil):
 		return nil, errors.New("httpapi: State and Raft come together")
+	case (cfg.State == nil) != (cfg.Secrets == nil):
+		return nil, errors.New("httpapi: State and Secrets come together")
 	case cfg.Peers == nil || cfg.Cluster == nil:
 		return nil, errors.New("httpapi: Peers and Cluster are needed")
 	}

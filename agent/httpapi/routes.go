@@ -73,7 +73,7 @@ type route struct {
 // lists what is refused.
 func routes() []route {
 	table := []route{}
-	for _, group := range [][]route{jobRoutes, nodeNounRoutes, allocRoutes, serverRoutes, clientRoutes, agentRoutes, operatorRoutes, laterRoutes()} {
+	for _, group := range [][]route{jobRoutes, nodeNounRoutes, allocRoutes, serverRoutes, clientRoutes, agentRoutes, operatorRoutes, variableRoutes, rootKeyRoutes, laterRoutes()} {
 		table = append(table, group...)
 	}
 	return table
@@ -202,7 +202,6 @@ var agentRoutes = []route{
 	{method: get, path: "/v1/agent/host", right: agentRead, where: onAgent, do: agentHost},
 	{method: get, path: "/v1/agent/pprof/{profile}", right: agentWrite, where: onAgent, do: agentPprof},
 	{method: get, path: "/v1/metrics", right: anyone, where: here, do: metrics},
-	{method: get, path: "/.well-known/jwks.json", right: anyone, where: here, do: jwks},
 }
 
 var operatorRoutes = []route{

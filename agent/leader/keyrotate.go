@@ -68,21 +68,29 @@ func (k *keyring) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var due <-chan time.Time
-		if !next.IsZero() {
-			timer := time.NewTimer(time.Until(next))
-			defer timer.Stop()
-			due = timer.C
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-t.C:
-		case <-due:
-		case <-k.feed.ready:
-			k.feed.take()
+		if err := k.wait(ctx, t.C, next); err != nil {
+			return err
 		}
 	}
+}
+
+// wait returns when something may be due.
+func (k *keyring) wait(ctx context.Context, tick <-chan time.Time, next time.Time) error {
+	var due <-chan time.Time
+	if !next.IsZero() {
+		timer := time.NewTimer(min(time.Until(next), longWait))
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-tick:
+	case <-due:
+	case <-k.feed.ready:
+		k.feed.take()
+	}
+	return nil
 }
 
 // pass does what is due, and says when more will be. What this server cannot do, because
@@ -100,8 +108,12 @@ func (k *keyring) pass(ctx context.Context, now time.Time) (next time.Time, err 
 		if cmd == nil {
 			return next, nil
 		}
-		if _, err := k.l.apply(ctx, cmd); err != nil {
+		result, err := k.l.apply(ctx, cmd)
+		if err != nil {
 			return next, fmt.Errorf("keep root keyring: %w", err)
+		}
+		if n, rekeyed := result.(int); rekeyed && n == 0 { // all of them were written meanwhile
+			return now.Add(time.Second), nil
 		}
 	}
 }

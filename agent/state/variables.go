@@ -16,6 +16,10 @@ const (
 	TableLocks     = "variable_locks" // *VariableLock, while it is held
 )
 
+// tableSeals has no rows: its index moves when variables are sealed anew, which is no
+// change of theirs.
+const tableSeals = "variable_seals"
+
 // byKey indexes variables by the root key that encrypts them.
 const byKey = "key"
 
@@ -35,6 +39,8 @@ type Variable struct {
 	Sealed []byte
 	// FreeAt is until when nobody may take the lock after it was lost, ns since 1970.
 	FreeAt int64 `json:",omitempty"`
+	// Token is that of the last write.
+	Token string `json:",omitempty"`
 }
 
 // VariableLock is a lock that somebody holds. Its row changes with every renewal; when
@@ -55,6 +61,8 @@ type PutVariable struct {
 	Sealed          []byte
 	CAS             *uint64 `json:",omitempty"` // the ModifyIndex that it must have; 0: it must not exist
 	LockID          string  `json:",omitempty"` // of the writer
+	// Token makes a repeated request give the first one's result, until the next write.
+	Token string `json:",omitempty"`
 }
 
 // DeleteVariable forgets a variable; one that does not exist is no error.
@@ -85,6 +93,8 @@ type LockVariable struct {
 	KeyID           string        `json:",omitempty"`
 	Sealed          []byte        `json:",omitempty"`
 	CAS             *uint64       `json:",omitempty"`
+	// KeepItems: Sealed is only for a variable that does not exist yet.
+	KeepItems bool `json:",omitempty"`
 	// Renewals is, for expire, the count that the leader waited on: a renewal that came
 	// in between keeps the lock.
 	Renewals uint64 `json:",omitempty"`

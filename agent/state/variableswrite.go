@@ -9,13 +9,15 @@ func applyPutVariable(t *tx, c *PutVariable) any {
 		return invalidf("write variable: namespace, path or items are missing")
 	case t.Namespace(nil, c.Namespace) == nil:
 		return invalidf("write variable: namespace %q does not exist: create it first", c.Namespace)
+	case old != nil && c.Token != "" && old.Token == c.Token: // the same request again
+		return &VariableResult{Variable: old}
 	case t.refuses(old, c.CAS, c.LockID):
 		return &VariableResult{Conflict: true, Variable: old}
 	case !t.isActiveKey(c.KeyID):
 		return &VariableResult{StaleKey: true}
 	}
 	v := t.nextVariable(old, c.Namespace, c.Path)
-	v.KeyID, v.Sealed = c.KeyID, c.Sealed
+	v.KeyID, v.Sealed, v.Token = c.KeyID, c.Sealed, c.Token
 	put(t, TableVariables, old, v)
 	return &VariableResult{Variable: v}
 }
@@ -52,7 +54,7 @@ func (t *tx) nextVariable(old *Variable, ns, path string) *Variable {
 	} else {
 		*v = *old
 	}
-	v.ModifyIndex, v.ModifyTime = t.index, t.at
+	v.ModifyIndex, v.ModifyTime, v.Token = t.index, t.at, ""
 	return v
 }
 
@@ -102,7 +104,9 @@ func acquireLock(t *tx, c *LockVariable, old *Variable, held *VariableLock) any 
 	}
 	v := t.nextVariable(old, c.Namespace, c.Path)
 	v.Lock, v.FreeAt = &api.VariableLock{ID: c.LockID, TTL: c.TTL.String(), LockDelay: c.Delay.String()}, 0
-	v.reseal(c)
+	if old == nil || !c.KeepItems {
+		v.reseal(c)
+	}
 	put(t, TableVariables, old, v)
 	put(t, TableLocks, held, &VariableLock{Namespace: c.Namespace, Path: c.Path, ID: c.LockID, TTL: c.TTL, Delay: c.Delay})
 	return &VariableResult{Variable: v}
@@ -166,6 +170,7 @@ func applyRekeyVariables(t *tx, c *RekeyVariables) any {
 		v := *old // the items are the same: nobody who waits for it has to know
 		v.KeyID, v.Sealed = r.KeyID, r.Sealed
 		t.insert(TableVariables, &v)
+		t.tables[tableSeals] = struct{}{}
 		n++
 	}
 	return n
