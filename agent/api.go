@@ -138,7 +138,8 @@ func (a *Agent) apiConfig() httpapi.Config {
 	if s := a.server; s != nil {
 		out.State, out.Raft, out.Operator = s.state, log{s}, operator{a}
 		out.Leases = s.leases
-		out.Secrets, out.JWKS, out.Discovery, out.Identities = s.ring, s.ring.JWKS, s.ring.Discovery, identities{s.ring}
+		out.Secrets, out.JWKS, out.Discovery = s.ring, s.ring.JWKS, s.ring.Discovery
+		out.Identities, out.Signer = identities{s.ring}, identities{s.ring}
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {

@@ -63,6 +63,8 @@ type Config struct {
 	Identities Identities
 	// Secrets seals variables, and makes root keys. It comes with State.
 	Secrets Secrets
+	// Signer signs identities. It comes with State.
+	Signer Signer
 	// JWKS is the document of /.well-known/jwks.json.
 	JWKS func() json.RawMessage
 	// Discovery is that of /.well-known/openid-configuration, nil without an issuer.

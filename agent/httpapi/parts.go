@@ -159,6 +159,19 @@ type Secrets interface {
 	Rekey(snap *state.Snapshot, keyID string, limit int) (*state.RekeyVariables, error)
 }
 
+// Signer signs what tasks and nodes show to others.
+type Signer interface {
+	// SignTask signs an identity of a task as its job file asks for it.
+	SignTask(alloc *state.Alloc, job *api.Job, task string, identity *api.WorkloadIdentity) (Token, error)
+	SignNode(node *state.Node, ttl time.Duration) (Token, error)
+}
+
+// Token is a signed identity (JWT).
+type Token struct {
+	JWT             string
+	Issued, Expires time.Time // Expires zero: never by itself
+}
+
 // Identities checks the identities that servers sign for workloads (JWT).
 type Identities interface {
 	// Verify checks a token's signature, issuer and expiry and gives what it claims; an

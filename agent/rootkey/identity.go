@@ -38,8 +38,6 @@ type Workload struct {
 	// Identity is what the job file asks for. No audience: Audience for the default
 	// one, none for others. TTL 0: valid as long as its allocation runs.
 	Identity *api.WorkloadIdentity
-	// Extra are claims beside the usual ones, which they cannot replace.
-	Extra map[string]string
 }
 
 // Signed is a token with its time.
@@ -61,13 +59,10 @@ func (r *Ring) SignWorkload(w Workload, now time.Time) (Signed, error) {
 		audience = []string{Audience}
 	}
 	job := jobOf(w.Job, w.Alloc.JobID)
-	claims := map[string]any{}
-	for k, v := range w.Extra {
-		claims[k] = v
+	claims := map[string]any{
+		"nomad_namespace": w.Alloc.Namespace, "nomad_job_id": job, "nomad_allocation_id": w.Alloc.ID, "nomad_task": w.Task,
+		"sub": fmt.Sprintf("%s:%s:%s:%s:%s:%s", r.cfg.Region, w.Alloc.Namespace, job, w.Alloc.Group, w.Task, name),
 	}
-	claims["nomad_namespace"], claims["nomad_job_id"] = w.Alloc.Namespace, job
-	claims["nomad_allocation_id"], claims["nomad_task"] = w.Alloc.ID, w.Task
-	claims["sub"] = fmt.Sprintf("%s:%s:%s:%s:%s:%s", r.cfg.Region, w.Alloc.Namespace, job, w.Alloc.Group, w.Task, name)
 	return r.sign(claims, audience, w.Identity.TTL, now)
 }
 

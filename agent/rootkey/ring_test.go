@@ -269,7 +269,7 @@ func TestIdentity(t *testing.T) {
 	now := epoch.Add(time.Hour)
 	sign := func(id api.WorkloadIdentity) Signed {
 		t.Helper()
-		s, err := r.SignWorkload(Workload{Alloc: alloc, Job: job, Task: "server", Identity: &id, Extra: map[string]string{"unit": "blue", "sub": "forged"}}, now)
+		s, err := r.SignWorkload(Workload{Alloc: alloc, Job: job, Task: "server", Identity: &id}, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -294,7 +294,7 @@ func TestIdentity(t *testing.T) {
 	delete(claims, "jti")
 	want := map[string]any{
 		"aud": "vault.io", "iss": "https://cluster.example.com", "sub": "global:default:web:front:server:vault",
-		"iat": float64(now.Unix()), "nbf": float64(now.Unix()), "exp": float64(now.Add(time.Minute).Unix()), "unit": "blue",
+		"iat": float64(now.Unix()), "nbf": float64(now.Unix()), "exp": float64(now.Add(time.Minute).Unix()),
 		"nomad_namespace": "default", "nomad_job_id": "web", "nomad_allocation_id": alloc.ID, "nomad_task": "server",
 	}
 	if diff := cmp.Diff(want, claims); diff != "" {
