@@ -53,15 +53,10 @@ func assign(f reflect.Value, val cty.Value) error {
 	}
 }
 
-// assignDuration reads "30s". A number without a unit could be seconds to one
-// reader and nanoseconds to another; only 0 says the same to both.
+// assignDuration reads "30s". A number is nanoseconds, as in the JSON of the API.
 func assignDuration(f reflect.Value, val cty.Value) error {
 	if val.Type() == cty.Number {
-		if val.AsBigFloat().Sign() == 0 {
-			f.SetInt(0)
-			return nil
-		}
-		return fmt.Errorf(`a duration needs a unit: write "%ss"`, val.AsBigFloat().Text('f', -1))
+		return assignNumber(f, val)
 	}
 	if val.Type() != cty.String {
 		return errors.New(`a duration such as "30s" expected`)

@@ -9,10 +9,9 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
-// TestWithoutGaps parses what this version refuses, as if the table were empty:
-// the day a row is deleted, its field must arrive.
-func TestWithoutGaps(t *testing.T) {
-	job, diags := parse(Input{Path: "x", Body: []byte(`
+// TestCarried parses what Validate refuses: it must arrive nevertheless.
+func TestCarried(t *testing.T) {
+	job, diags := Parse(Input{Path: "x", Body: []byte(`
 job "x" {
   vault {
     policies = ["job"]
@@ -67,7 +66,7 @@ job "x" {
       }
     }
   }
-}`)}, nil)
+}`)})
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}

@@ -55,23 +55,18 @@ type VarFile struct {
 
 // Parse reads a job file. The job is nil if and only if the diagnostics have
 // errors; warnings may come with either. Defaults are not filled in (see
-// Canonicalize) and values are not judged (see Validate), except for fields that
-// this version does not support, which are refused at their position.
+// Canonicalize) and values are not judged: every field of the Nomad job is carried,
+// and Validate names those that this version does not support.
 func Parse(in Input) (*api.Job, Diagnostics) {
-	return parse(in, gaps)
-}
-
-// parse is Parse with a table of refused fields.
-func parse(in Input, refused gapTable) (*api.Job, Diagnostics) {
 	if len(in.Body) > MaxBody {
 		return nil, Diagnostics{{File: in.Path, Summary: "job file is too large", Detail: "at most 8 MiB"}}
 	}
 	var job *api.Job
 	var diags Diagnostics
 	if trimmed := bytes.TrimSpace(in.Body); len(trimmed) > 0 && trimmed[0] == '{' {
-		job, diags = parseJSON(in, refused)
+		job, diags = parseJSON(in)
 	} else {
-		job, diags = parseHCL(in, refused)
+		job, diags = parseHCL(in)
 	}
 	if diags.HasErrors() {
 		job = nil
@@ -79,7 +74,7 @@ func parse(in Input, refused gapTable) (*api.Job, Diagnostics) {
 	return job, diags.sorted()
 }
 
-func parseHCL(in Input, refused gapTable) (*api.Job, Diagnostics) {
+func parseHCL(in Input) (*api.Job, Diagnostics) {
 	if diags := checkNesting(in.Path, in.Body); diags.HasErrors() {
 		return nil, diags
 	}
@@ -94,7 +89,7 @@ func parseHCL(in Input, refused gapTable) (*api.Job, Diagnostics) {
 	e := &evaluation{in: in, functions: functions(in)}
 	ctx := e.context(root)
 
-	d := &decoder{refused: refused}
+	d := &decoder{}
 	diags := append(root.diags, n.diags...)
 	diags = append(diags, e.diags...)
 	if root.job == nil {

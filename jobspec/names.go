@@ -19,6 +19,7 @@ type names struct {
 	src       []byte
 	variables []string
 	locals    []string
+	strict    bool // an unknown name is an error: the text is not for a task
 	diags     Diagnostics
 }
 
@@ -161,24 +162,31 @@ func (n *names) traversal(e *hclsyntax.Expression, t *hclsyntax.ScopeTraversalEx
 		n.declared(e, t, "local", "local", n.locals)
 	case slices.Contains(runtimeRoots, name) || strings.HasPrefix(name, "NOMAD_"):
 		n.keep(e, t)
-	case environmentName.MatchString(name) && len(t.Traversal) == 1:
-		n.keep(e, t)
-		n.report(t.SrcRange, Warning, fmt.Sprintf("${%s} is kept as text for the task", name), fmt.Sprintf("no variable of that name exists when the job is read; write $${%s} to say that this is meant", name))
-	default:
-		known := append(append([]string{"var", "local"}, runtimeRoots...), s...)
-		detail := didYouMean(name, known)
-		if detail == "" && slices.Contains(n.variables, name) {
-			detail = fmt.Sprintf("did you mean var.%s?", name)
-		}
-		if detail == "" && slices.Contains(n.locals, name) {
-			detail = fmt.Sprintf("did you mean local.%s?", name)
-		}
-		if detail == "" {
-			detail = fmt.Sprintf("values come from var.NAME and local.NAME, and at run time from NOMAD_*, attr, meta, node, device and env; write $${%s} for literal text", name)
-		}
-		n.report(t.SrcRange, Error, fmt.Sprintf("unknown name %q", name), detail)
+	case n.strict:
+		n.report(t.SrcRange, Error, fmt.Sprintf("unknown name %q", name), n.advice(t, s))
 		n.unknown(e, t)
+	default:
+		n.keep(e, t)
+		n.report(t.SrcRange, Warning, fmt.Sprintf("unknown name %q is kept as text for the task", name), n.advice(t, s))
 	}
+}
+
+// advice is what else an unknown name may have been meant to be.
+func (n *names) advice(t *hclsyntax.ScopeTraversalExpr, s scope) string {
+	name := t.Traversal.RootName()
+	switch {
+	case slices.Contains(n.variables, name):
+		return fmt.Sprintf("did you mean var.%s?", name)
+	case slices.Contains(n.locals, name):
+		return fmt.Sprintf("did you mean local.%s?", name)
+	case environmentName.MatchString(name):
+		return fmt.Sprintf("no variable of that name exists when the job is read; write $${%s} to say that this is meant", name)
+	}
+	known := append(append([]string{"var", "local"}, runtimeRoots...), s...)
+	if near := didYouMean(name, known); near != "" {
+		return near
+	}
+	return fmt.Sprintf("values come from var.NAME and local.NAME, and at run time from NOMAD_*, attr, meta, node, device and env; write $${%s} for literal text", name)
 }
 
 // declared checks the second step of var.x and local.x.

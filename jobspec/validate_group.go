@@ -15,6 +15,7 @@ func (c checker) group(job *api.Job, g *api.TaskGroup, kind jobKind) {
 		c.errorf("update has no place in a %s job, which is not rolled out; remove the block", or(job.Type))
 	}
 	c.meta(g.Meta)
+	c.ownMeta(g.Meta, false)
 	c.constraints(g.Constraints, g.Affinities, g.Spreads)
 	c.networks(g)
 	if kind.ends && g.Migrate != nil {

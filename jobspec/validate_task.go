@@ -48,7 +48,7 @@ func (c checker) task(job *api.Job, g *api.TaskGroup, t *api.Task) {
 			c.errorf("env %q: names cannot be empty or hold =, and nothing can hold NUL", key)
 		}
 	}
-	c.meta(t.Meta)
+	c.taskMeta(t.Meta)
 	c.constraints(t.Constraints, t.Affinities, nil)
 	if jobKinds[or(job.Type)].perNode && len(t.Affinities) > 0 {
 		c.errorf("affinity has no place in a %s job, which runs on every node that fits", or(job.Type))
