@@ -108,7 +108,7 @@ func (f *jobFile) input(s *session, path string, body []byte) (jobspec.Input, er
 		return jobspec.Input{}, fmt.Errorf("read job file: %w", err)
 	}
 	in := jobspec.Input{
-		Path: path, Body: body, Strict: f.strict,
+		Path: path, Body: body, Strict: f.strict, JSON: f.json,
 		Vars: map[string]string{}, EnvVars: map[string]string{},
 		Files: os.DirFS("/"), Dir: filepath.ToSlash(dir),
 	}

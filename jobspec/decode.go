@@ -249,7 +249,7 @@ func (d *decoder) pairs(b block, f reflect.Value) {
 func (d *decoder) freeBody(b block) map[string]any {
 	out := map[string]any{}
 	for _, a := range sortedAttributes(b.Body) {
-		if val, ok := d.value(a.Expr, b.ctx); ok && val.IsWhollyKnown() && !val.IsNull() {
+		if val, ok := d.value(a.Expr, b.ctx); ok && val.IsWhollyKnown() {
 			out[a.Name] = goValue(val)
 		}
 	}

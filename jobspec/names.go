@@ -2,6 +2,7 @@ package jobspec
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -211,8 +212,28 @@ func (n *names) declared(e *hclsyntax.Expression, t *hclsyntax.ScopeTraversalExp
 
 // keep replaces a reference by its own text, ${...} around it.
 func (n *names) keep(e *hclsyntax.Expression, t *hclsyntax.ScopeTraversalExpr) {
-	text := "${" + string(t.SrcRange.SliceBytes(n.src)) + "}"
+	source := string(t.SrcRange.SliceBytes(n.src))
+	if n.src == nil {
+		source = traversalText(t.Traversal)
+	}
+	text := "${" + source + "}"
 	*e = &hclsyntax.LiteralValueExpr{Val: cty.StringVal(text), SrcRange: t.SrcRange}
+}
+
+// traversalText writes a reference.
+func traversalText(t hcl.Traversal) string {
+	var b strings.Builder
+	for _, step := range t {
+		switch step := step.(type) {
+		case hcl.TraverseRoot:
+			b.WriteString(step.Name)
+		case hcl.TraverseAttr:
+			b.WriteString("." + step.Name)
+		case hcl.TraverseIndex:
+			b.WriteString("[" + literal(reflect.ValueOf(goValue(step.Key))) + "]")
+		}
+	}
+	return b.String()
 }
 
 // unknown replaces a reference that was reported by a value that evaluates
