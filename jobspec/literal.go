@@ -158,7 +158,7 @@ func escapeQuoted(s string) string {
 // reads back as its own text, because only the node knows the name.
 var (
 	template    = regexp.MustCompile(`\$+\{|%+\{`)
-	keptRuntime = regexp.MustCompile(`^\$\{(?:(?:attr|device|meta|node)(?:\.[A-Za-z_][A-Za-z0-9_-]*)+|NOMAD_[A-Za-z0-9_]+)\}`)
+	keptRuntime = regexp.MustCompile(`^\$\{(?:(?:attr|device|meta|node|secret)(?:\.[A-Za-z_][A-Za-z0-9_-]*)+|NOMAD_[A-Za-z0-9_]+)\}`)
 )
 
 // escapeTemplate doubles the sign before a brace, except for names of the node.

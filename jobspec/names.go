@@ -26,7 +26,7 @@ type names struct {
 
 // runtimeRoots are the names that the node replaces when it starts a task.
 // NOMAD_* belongs to them by its prefix.
-var runtimeRoots = []string{"attr", "device", "env", "meta", "node"}
+var runtimeRoots = []string{"attr", "device", "env", "meta", "node", "secret"}
 
 // environmentName is how variables of the environment are spelled. No name that
 // a job file can declare stands alone, so such a word is meant for the task.
@@ -187,7 +187,7 @@ func (n *names) advice(t *hclsyntax.ScopeTraversalExpr, s scope) string {
 	if near := didYouMean(name, known); near != "" {
 		return near
 	}
-	return fmt.Sprintf("values come from var.NAME and local.NAME, and at run time from NOMAD_*, attr, meta, node, device and env; write $${%s} for literal text", name)
+	return fmt.Sprintf("values come from var.NAME and local.NAME, and at run time from NOMAD_*, attr, meta, node, device, secret and env; write $${%s} for literal text", name)
 }
 
 // declared checks the second step of var.x and local.x.

@@ -1,6 +1,8 @@
 package jobspec
 
 import (
+	"slices"
+
 	"github.com/hashicorp/nomad/api"
 )
 
@@ -61,6 +63,9 @@ func (c checker) perNode(job *api.Job, g *api.TaskGroup) {
 // tasks judges what the tasks of a group have to be together, then each of them.
 func (c checker) tasks(job *api.Job, g *api.TaskGroup) {
 	if len(g.Tasks) == 0 {
+		if slices.ContainsFunc(g.Services, isGateway) {
+			return // the proxy of the gateway is its task
+		}
 		c.errorf(`the group has no task; write task "name" { driver = ... }`)
 		return
 	}
@@ -89,6 +94,10 @@ func (c checker) tasks(job *api.Job, g *api.TaskGroup) {
 	if leaders > 1 {
 		c.errorf("%d tasks are leaders; one at most", leaders)
 	}
+}
+
+func isGateway(s *api.Service) bool {
+	return s != nil && s.Connect != nil && s.Connect.Gateway != nil
 }
 
 // networks judges the ports of a group. Their labels are one space of names,
