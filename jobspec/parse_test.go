@@ -241,6 +241,9 @@ func encodeJSON(v any) []byte {
 // plain is a value with everything that was not said left out: nil pointers and
 // zero fields. Durations are spelled out.
 func plain(v reflect.Value) any {
+	if !v.IsValid() {
+		return nil
+	}
 	if v.Type() == durationType {
 		return time.Duration(v.Int()).String()
 	}
