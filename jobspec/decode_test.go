@@ -179,24 +179,6 @@ func TestFilesWithDir(t *testing.T) {
 	}
 }
 
-// TestFunctionNames holds the functions against the documented list.
-func TestFunctionNames(t *testing.T) {
-	have := functions(Input{})
-	if len(have) < 83 {
-		t.Errorf("%d functions, want at least 83", len(have))
-	}
-	for _, name := range strings.Fields(`abs abspath base64decode base64encode basename bcrypt can ceil chomp chunklist cidrhost
-		cidrnetmask cidrsubnet cidrsubnets coalesce coalescelist compact concat contains convert csvdecode dirname distinct element file
-		filebase64 fileexists fileset flatten floor format formatdate formatlist indent index join jsondecode jsonencode keys length log
-		lookup lower max md5 merge min parseint pathexpand pow range regex regex_replace replace reverse rsadecrypt setintersection
-		setproduct setunion sha1 sha256 sha512 signum slice sort split strlen strrev substr timeadd title trim trimprefix trimspace
-		trimsuffix try upper urlencode uuidv4 uuidv5 values yamldecode yamlencode zipmap`) {
-		if _, ok := have[name]; !ok {
-			t.Errorf("no function %s", name)
-		}
-	}
-}
-
 // TestNesting refuses what would exhaust the stack of a recursive parser.
 func TestNesting(t *testing.T) {
 	for name, body := range map[string]string{
