@@ -26,7 +26,7 @@ func literal(v reflect.Value) string {
 		return "null"
 	}
 	if v.Type() == durationType {
-		return strconv.Quote(time.Duration(v.Int()).String())
+		return strconv.Quote(shortDuration(time.Duration(v.Int())))
 	}
 	if n, ok := v.Interface().(json.Number); ok {
 		return n.String()
@@ -48,6 +48,18 @@ func literal(v reflect.Value) string {
 		return mapLiteral(v)
 	}
 	panic("jobspec: no way to write a value of " + v.Type().String())
+}
+
+// shortDuration is "5m" for what the standard library spells "5m0s".
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 func float(f float64) string {

@@ -1,6 +1,7 @@
 package jobspec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
@@ -26,20 +27,20 @@ func Print(job *api.Job) ([]byte, error) {
 	p.open("job", or(job.ID))
 	p.structure(v)
 	p.close()
-	return hclwrite.Format([]byte(p.out.String())), errors.Join(p.errs...)
+	return hclwrite.Format(p.out.Bytes()), errors.Join(p.errs...)
 }
 
 // printer writes blocks and attributes, led by the hcl tags as the decoder is.
 type printer struct {
 	decoder // for its shapes
 	habits  map[reflect.Type]map[string]printHabit
-	out     strings.Builder
+	out     bytes.Buffer
 	place   []string // the blocks around, for errors
 	errs    []error
 }
 
 func (p *printer) open(name string, labels ...string) {
-	if p.out.Len() > 0 && !strings.HasSuffix(p.out.String(), "{\n") {
+	if p.out.Len() > 0 && !bytes.HasSuffix(p.out.Bytes(), []byte("{\n")) {
 		p.out.WriteByte('\n')
 	}
 	p.out.WriteString(name)
@@ -51,6 +52,9 @@ func (p *printer) open(name string, labels ...string) {
 }
 
 func (p *printer) close() {
+	if bytes.HasSuffix(p.out.Bytes(), []byte("{\n")) {
+		p.out.Truncate(p.out.Len() - 1) // an empty block is one line
+	}
 	p.out.WriteString("}\n")
 	p.place = p.place[:len(p.place)-1]
 }
@@ -76,7 +80,7 @@ func (p *printer) structure(v reflect.Value) {
 	if t == jobType && or(v.Interface().(api.Job).Name) != or(v.Interface().(api.Job).ID) {
 		p.field("name", v.FieldByName("Name"), false)
 	}
-	for i := range t.NumField() {
+	for _, i := range blockOrder(t) {
 		name, field, ok := fieldAt(s, i)
 		if habit := p.habits[t][t.Field(i).Name]; habit != nil {
 			habit(p, v.Field(i))
@@ -86,6 +90,20 @@ func (p *printer) structure(v reflect.Value) {
 			p.block(name, v.Field(i))
 		}
 	}
+}
+
+// blockOrder is the order of the fields of a struct, with the blocks that are the
+// longest, groups and tasks, at the end.
+func blockOrder(t reflect.Type) []int {
+	var first, last []int
+	for i := range t.NumField() {
+		if name := t.Field(i).Name; name == "TaskGroups" || name == "Tasks" {
+			last = append(last, i)
+			continue
+		}
+		first = append(first, i)
+	}
+	return append(first, last...)
 }
 
 // fieldAt is the name and the kind of a field, by its index in the struct.

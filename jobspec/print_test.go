@@ -2,6 +2,7 @@ package jobspec
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/nomad/api"
@@ -63,6 +64,22 @@ func TestPrintText(t *testing.T) {
 		}}}
 		readsBack(rt, "text", job)
 	})
+}
+
+// TestPrinted shows how a job with much in it is laid out.
+func TestPrinted(t *testing.T) {
+	job, diags := Parse(input(t, "testdata/public/healed-shop.nomad.hcl"))
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	job.TaskGroups[0].Tasks[0].Templates = []*api.Template{{EmbeddedTmpl: new("one\ntwo ${x} ${NOMAD_IP_http}\n"), Splay: new(90 * time.Minute)}}
+	job.TaskGroups[0].Tasks[0].Env = map[string]string{"a.b": "1"}
+	job.TaskGroups[0].Tasks[0].Config["mount"] = []any{map[string]any{"type": "bind"}, map[string]any{}}
+	src, err := Print(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/printed.hcl", src)
 }
 
 func TestPrintSaysWhatItCannot(t *testing.T) {
