@@ -3,6 +3,7 @@ package jobspec
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"reflect"
 	"time"
@@ -44,6 +45,9 @@ func assign(f reflect.Value, val cty.Value) error {
 	case reflect.Map:
 		return assignMap(f, val)
 	case reflect.Interface:
+		if !jsonNumbers(val) {
+			return errors.New("a number is out of range")
+		}
 		if val.IsWhollyKnown() {
 			f.Set(reflect.ValueOf(goValue(val)))
 		}
@@ -184,6 +188,19 @@ func goValue(val cty.Value) any {
 		return out
 	}
 	return nil // capsule types: no function of a job file returns one
+}
+
+// jsonNumbers reports whether JSON can carry every number in a wholly known value.
+func jsonNumbers(val cty.Value) bool {
+	ok := true
+	_ = cty.Walk(val, func(_ cty.Path, v cty.Value) (bool, error) {
+		if v.Type() == cty.Number && !v.IsNull() {
+			float, _ := v.AsBigFloat().Float64()
+			ok = ok && !math.IsInf(float, 0)
+		}
+		return ok, nil
+	})
+	return ok
 }
 
 // printable is a field's value for a message, pointers followed.

@@ -249,7 +249,12 @@ func (d *decoder) pairs(b block, f reflect.Value) {
 func (d *decoder) freeBody(b block) map[string]any {
 	out := map[string]any{}
 	for _, a := range sortedAttributes(b.Body) {
-		if val, ok := d.value(a.Expr, b.ctx); ok && val.IsWhollyKnown() {
+		val, ok := d.value(a.Expr, b.ctx)
+		switch {
+		case !ok || !val.IsWhollyKnown():
+		case !jsonNumbers(val):
+			d.fail(a.Expr.Range(), fmt.Sprintf("%s: a number is out of range", a.Name), "")
+		default:
 			out[a.Name] = goValue(val)
 		}
 	}

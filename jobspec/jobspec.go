@@ -105,7 +105,7 @@ func parseHCLJSON(in Input) (*api.Job, Diagnostics) {
 // cut out of src, or written anew where that is nil.
 func parseBody(in Input, body *hclsyntax.Body, src []byte) (*api.Job, Diagnostics) {
 	root := splitRoot(body)
-	n := &names{src: src, variables: root.variableNames(), locals: root.localNames()}
+	n := &names{src: src, variables: root.variableNames(), locals: root.localNames(), rounds: new(int)}
 	root.resolve(n)
 
 	e := &evaluation{in: in, functions: functions(in)}

@@ -20,6 +20,7 @@ type names struct {
 	src       []byte
 	variables []string
 	locals    []string
+	rounds    *int // of for expressions, see maxRounds; nil: not counted
 	strict    bool // an unknown name is an error: the text is not for a task
 	diags     Diagnostics
 }
@@ -92,6 +93,9 @@ func (n *names) expression(e *hclsyntax.Expression, s scope) {
 		if *child != nil {
 			n.expression(child, s)
 		}
+	}
+	if f, ok := (*e).(*hclsyntax.ForExpr); ok && n.rounds != nil {
+		*e = countedFor{f, n.rounds}
 	}
 }
 

@@ -87,7 +87,8 @@ func attributeOf(object cty.Value, args []cty.Value) (cty.Value, error) {
 // bounded is f behind a check of its arguments.
 func bounded(f function.Function, check func(args []cty.Value) error) function.Function {
 	return function.New(&function.Spec{
-		VarParam: &function.Parameter{Name: "args", Type: cty.DynamicPseudoType},
+		Params:   f.Params(),
+		VarParam: f.VarParam(),
 		Type: func(args []cty.Value) (cty.Type, error) {
 			if err := check(args); err != nil {
 				return cty.NilType, err
