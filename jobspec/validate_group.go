@@ -25,6 +25,9 @@ func (c checker) group(job *api.Job, g *api.TaskGroup, kind jobKind) {
 	}
 	if !kind.ends {
 		c.update(g.Update, kind)
+		if u, n := g.Update, or(g.Count); u != nil && !kind.perNode && n > 1 && or(u.MaxParallel) > n {
+			c.warnf("update: max_parallel is more than count (%d, count is %d): a change replaces all allocations at once", or(u.MaxParallel), n)
+		}
 		c.migrate(g.Migrate)
 	}
 	if !kind.perNode {
@@ -54,6 +57,9 @@ func (c checker) perNode(job *api.Job, g *api.TaskGroup) {
 	}
 	if len(g.Affinities) > 0 || len(g.Spreads) > 0 {
 		c.errorf("affinity and spread have no place in a %s job, which runs on every node that fits", or(job.Type))
+	}
+	if g.Scaling != nil {
+		c.errorf("scaling has no place in a %s job, which runs once on every node", or(job.Type))
 	}
 	if g.ReschedulePolicy != nil {
 		c.errorf("reschedule has no place in a %s job, which is never moved; use restart", or(job.Type))
