@@ -120,9 +120,6 @@ func (c checker) check(check *api.ServiceCheck, s *api.Service, g *api.TaskGroup
 	} else if check.Type == "tcp" && (check.Path != "" || check.Method != "" || check.Body != "" || len(check.Header) > 0 || check.Protocol != "") {
 		c.warnf("path, method, protocol, header and body have no effect on a tcp check")
 	}
-	c.atLeast("success_before_passing", check.SuccessBeforePassing, 0)
-	c.atLeast("failures_before_critical", check.FailuresBeforeCritical, 0)
-	c.atLeast("failures_before_warning", check.FailuresBeforeWarning, 0)
 	c.checkRestart(check.CheckRestart)
 }
 

@@ -12,12 +12,9 @@ job "parity" {
       name = "with_underscore.and.dots"
       port = "http"
       check {
-        type                     = "tcp"
-        interval                 = "1s"
-        timeout                  = "1s"
-        success_before_passing   = -1
-        failures_before_critical = -1
-        failures_before_warning  = -1
+        type     = "tcp"
+        interval = "1s"
+        timeout  = "1s"
       }
     }
     task "t" {
