@@ -56,14 +56,10 @@ func Canonicalize(job *api.Job) {
 // defaultOperators writes out the operator that is meant where none is given.
 func defaultOperators(constraints []*api.Constraint, affinities []*api.Affinity) {
 	for _, c := range constraints {
-		if c.Operand == "" {
-			c.Operand = "="
-		}
+		defaultTo(&c.Operand, "=")
 	}
 	for _, a := range affinities {
-		if a.Operand == "" {
-			a.Operand = "="
-		}
+		defaultTo(&a.Operand, "=")
 	}
 }
 
