@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,7 +40,8 @@ type sim struct {
 	rng     *rand.Rand
 	begun   time.Time
 	expect  int
-	encrypt string // every other seed runs an encrypted, authenticated cluster
+	encrypt string     // every other seed runs an encrypted, authenticated cluster
+	mu      sync.Mutex // held to change what runs, and by those who look from beside the test
 }
 
 // simAgent is one host with its agent. Its identity, its raft log, its journal
@@ -157,6 +159,8 @@ func (a *simAgent) start() {
 	if err != nil {
 		a.s.t.Fatalf("start %s: %v", a.name, err)
 	}
+	a.s.mu.Lock()
+	defer a.s.mu.Unlock()
 	a.agent, a.dead = agent, false
 }
 
@@ -195,7 +199,9 @@ func (a *simAgent) shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	agent := a.agent
+	a.s.mu.Lock()
 	a.agent = nil
+	a.s.mu.Unlock()
 	agent.Shutdown(ctx, Crash)
 }
 

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"iter"
+	"net/http"
 	"strings"
 
 	"github.com/hashicorp/go-memdb"
@@ -53,6 +54,8 @@ func poolUpsert(a *API, r *request) (any, error) {
 		return nil, badRequest("Node pool name %q does not match %q of the path", pool.Name, name)
 	case !validName(pool.Name):
 		return nil, badRequest("invalid name %q, must match regex %s", pool.Name, namePattern)
+	case pool.SchedulerConfiguration != nil && *pool.SchedulerConfiguration != (api.NodePoolSchedulerConfiguration{}):
+		return nil, &Error{http.StatusNotImplemented, "SchedulerConfiguration: " + errEnterprise.Text + ": the scheduler is configured for all pools together"}
 	case pool.Name == api.NodePoolAll || pool.Name == api.NodePoolDefault:
 		return nil, badRequest("modifying node pool %q is not allowed", pool.Name)
 	}
