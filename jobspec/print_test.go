@@ -1,6 +1,7 @@
 package jobspec
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -39,8 +40,10 @@ func readsBack(t interface {
 		t.Fatalf("%s: %v", name, err)
 	}
 	again, diags := Parse(Input{Path: "printed.hcl", Body: src})
-	if len(diags) > 0 {
-		t.Fatalf("%s: %s\n%s", name, diags, src)
+	for _, d := range diags {
+		if d.Severity == Error || strings.Contains(d.Summary, "kept as text") {
+			t.Fatalf("%s: %s\n%s", name, diags, src)
+		}
 	}
 	defaults(again) // those that a server fills in are not in the file
 	if diff := cmp.Diff(string(encodeJSON(job)), string(encodeJSON(again))); diff != "" {
