@@ -86,7 +86,7 @@ func jobsParse(a *API, r *request) (any, error) {
 		return nil, badRequest("%s", diags.Error())
 	}
 	if body.Canonicalize {
-		job.Canonicalize() // the API's defaults, as every client knows them; ours come with registration
+		jobspec.APIDefaults(job) // ours come with registration
 	}
 	return job, nil
 }
