@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,9 +31,9 @@ type methodFlags struct {
 
 func (f *methodFlags) rows() []flagRow {
 	return []flagRow{
-		{"type", "TYPE", "OIDC or JWT.", &f.kind, nil},
+		{"type", "TYPE", "OIDC or JWT.", oneOf(&f.kind, "OIDC", "JWT"), nil},
 		{"max-token-ttl", "DURATION", "Tokens from it live no longer than this.", &f.ttl, nil},
-		{"token-locality", "SCOPE", "Tokens from it are valid in this region (local) or in all (global).", &f.locality, nil},
+		{"token-locality", "SCOPE", "Tokens from it are valid in this region (local) or in all (global).", oneOf(&f.locality, "local", "global"), nil},
 		{"token-name-format", "TEMPLATE", "How tokens from it are named.", &f.nameFormat, nil},
 		{"default", "BOOL", "`selfheal login` uses it when it is not told which.", func(text string) error {
 			if text != "true" && text != "false" {
@@ -49,16 +48,7 @@ func (f *methodFlags) rows() []flagRow {
 
 // set changes a method as the flags say.
 func (f *methodFlags) set(s *session, m *api.ACLAuthMethod) error {
-	if f.kind != "" {
-		m.Type = strings.ToUpper(f.kind)
-	}
-	if m.Type != "" && !slices.Contains([]string{"OIDC", "JWT"}, m.Type) {
-		return usagef("-type is OIDC or JWT, not %q", f.kind)
-	}
-	if f.locality != "" && !slices.Contains([]string{"local", "global"}, f.locality) {
-		return usagef("-token-locality is local or global, not %q", f.locality)
-	}
-	for field, value := range map[*string]string{&m.TokenLocality: f.locality, &m.TokenNameFormat: f.nameFormat} {
+	for field, value := range map[*string]string{&m.Type: f.kind, &m.TokenLocality: f.locality, &m.TokenNameFormat: f.nameFormat} {
 		if value != "" {
 			*field = value
 		}

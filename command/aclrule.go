@@ -3,7 +3,6 @@ package command
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/hashicorp/nomad/api"
 )
@@ -26,16 +25,13 @@ func (f *ruleFlags) rows() []flagRow {
 	return []flagRow{
 		{"description", "TEXT", "What it is for.", &f.description, nil},
 		{"selector", "EXPRESSION", "Only for logins whose claims match; without one, for all.", &f.selector, nil},
-		{"bind-type", "TYPE", "What is given: role, policy or management.", &f.kind, nil},
+		{"bind-type", "TYPE", "What is given: role, policy or management.", oneOf(&f.kind, api.ACLBindingRuleBindTypeRole, api.ACLBindingRuleBindTypePolicy, api.ACLBindingRuleBindTypeManagement), nil},
 		{"bind-name", "NAME", "The role or policy; may refer to claims, as in \"team-${value.team}\".", &f.name, nil},
 	}
 }
 
 // set changes a rule as the flags say.
 func (f *ruleFlags) set(r *api.ACLBindingRule) error {
-	if f.kind != "" && !slices.Contains([]string{api.ACLBindingRuleBindTypeRole, api.ACLBindingRuleBindTypePolicy, api.ACLBindingRuleBindTypeManagement}, f.kind) {
-		return usagef("-bind-type is role, policy or management, not %q", f.kind)
-	}
 	for field, value := range map[*string]string{&r.Description: f.description, &r.Selector: f.selector, &r.BindType: f.kind, &r.BindName: f.name} {
 		if value != "" {
 			*field = value

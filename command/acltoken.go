@@ -3,7 +3,6 @@ package command
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -33,19 +32,12 @@ type tokenFlags struct {
 func (f *tokenFlags) rows() []flagRow {
 	return []flagRow{
 		{"name", "NAME", "What a person calls it.", &f.name, nil},
-		{"type", "TYPE", "client (default), or management, which may do everything.", &f.kind, nil},
+		{"type", "TYPE", "client (default), or management, which may do everything.", oneOf(&f.kind, "client", "management"), nil},
 		{"global", "", "Valid in every region.", &f.global, nil},
 		{"policy", "NAME", "It has this policy; may be repeated.", &f.policies, nil},
 		{"role-id", "ID", "It has the role with this ID; may be repeated.", &f.roleIDs, nil},
 		{"role-name", "NAME", "It has the role of this name; may be repeated.", &f.roleNames, nil},
 	}
-}
-
-func (f *tokenFlags) check() error {
-	if f.kind != "" && !slices.Contains([]string{"client", "management"}, f.kind) {
-		return usagef("-type is client or management, not %q", f.kind)
-	}
-	return nil
 }
 
 func (f *tokenFlags) roles() []*api.ACLTokenRoleLink {
@@ -67,9 +59,6 @@ func aclTokenCreate() verb {
 		long:  "Makes a token. Its secret is shown here and by acl token info; who holds it may do what its policies and roles allow.",
 		flags: concat(f.rows(), o.rows(), []flagRow{{"ttl", "DURATION", "It expires after this long.", &f.ttl, nil}}),
 		run: func(s *session, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
 			c, err := s.client()
 			if err != nil {
 				return err
@@ -97,9 +86,6 @@ func aclTokenUpdate() verb {
 		long:  "Changes what is given and leaves the rest. Policies and roles that are given replace those that the token has.",
 		flags: concat(f.rows(), o.rows()),
 		run: func(s *session, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
 			c, err := s.client()
 			if err != nil {
 				return err

@@ -15,6 +15,7 @@ type verb struct {
 	long     string // paragraphs for the help
 	flags    []flagRow
 	local    bool // asks no agent: takes none of the shared flags
+	commands bool // what follows the first argument is a command line of its own
 	verbatim bool // run gets the arguments unparsed; flags are for the help only
 	run      func(s *session, args []string) error
 
@@ -36,7 +37,7 @@ func catalogue() entries {
 	all := slices.Concat(
 		agentVerbs(), demoVerbs(),
 		jobVerbs(), allocVerbs(), nodeVerbs(), evalVerbs(), deploymentVerbs(),
-		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(), simulateVerbs(), aclVerbs(),
+		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(), simulateVerbs(), aclVerbs(), varVerbs(),
 		plainVerbs(),
 	)
 	for _, alias := range [][2]string{
@@ -138,7 +139,7 @@ func (a *adapter) Run(args []string) int {
 			rows = append(slices.Clip(rows), a.session.sharedFlags()...)
 		}
 		var err error
-		if args, err = parseFlags(rows, args); err == nil {
+		if args, err = v.parse(rows, args); err == nil {
 			err = v.count(args)
 		}
 		if err != nil {
@@ -152,6 +153,14 @@ func (a *adapter) Run(args []string) int {
 		return a.session.fail(a.entry.name, err)
 	}
 	return 0
+}
+
+// parse sets the flags and returns the arguments.
+func (v verb) parse(rows []flagRow, args []string) ([]string, error) {
+	if v.commands {
+		return parseLeadingFlags(rows, args)
+	}
+	return parseFlags(rows, args)
 }
 
 // count checks the number of arguments.
@@ -184,9 +193,12 @@ func (a *adapter) AutocompleteFlags() complete.Flags {
 	}
 	out := complete.Flags{}
 	for _, r := range rows {
+		words, isChoice := r.value.(choice)
 		switch {
 		case r.predict != nil:
 			out["-"+r.name] = r.predict
+		case isChoice:
+			out["-"+r.name] = complete.PredictSet(words.of...)
 		case r.arg == "":
 			out["-"+r.name] = complete.PredictNothing
 		default:

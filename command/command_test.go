@@ -49,6 +49,9 @@ func TestEveryCommandIsUsable(t *testing.T) {
 				continue
 			}
 			ok := false
+			if c, isChoice := f.value.(choice); isChoice {
+				ok = f.set("nonsense") != nil && f.set(c.of[0]) == nil
+			}
 			for _, value := range values {
 				ok = ok || f.set(value) == nil
 			}

@@ -18,14 +18,58 @@ type flagRow struct {
 	name  string // without a dash
 	arg   string // names the argument in the help; "" for a flag that takes none
 	usage string // one sentence
-	value any    // *bool, *string, *int, *uint64, *time.Duration, *[]string (repeated) or func(string) error
+	value any    // *bool, *string, *int, *uint64, *time.Duration, *[]string (repeated), choice or func(string) error
 
 	predict complete.Predictor // completes the argument
+}
+
+// choice is a flag's value that is one of a few words.
+type choice struct {
+	to *string
+	of []string
+}
+
+// oneOf is a choice.
+func oneOf(to *string, of ...string) choice { return choice{to, of} }
+
+func (c choice) set(text string) error {
+	for _, word := range c.of {
+		if strings.EqualFold(word, text) {
+			*c.to = word
+			return nil
+		}
+	}
+	return errors.New("want " + strings.Join(c.of[:len(c.of)-1], ", ") + " or " + c.of[len(c.of)-1])
 }
 
 // parseFlags sets what the rows point at and returns the other arguments. Flags
 // may stand before and after them; everything after "--" is an argument.
 func parseFlags(rows []flagRow, args []string) ([]string, error) {
+	set := flagSet(rows)
+	var rest []string
+	for {
+		if err := set.Parse(args); err != nil {
+			return nil, explainFlag(err, rows)
+		}
+		done := len(args) - set.NArg()
+		if set.NArg() == 0 || done > 0 && args[done-1] == "--" {
+			return append(rest, set.Args()...), nil
+		}
+		rest, args = append(rest, set.Arg(0)), set.Args()[1:]
+	}
+}
+
+// parseLeadingFlags is parseFlags for a verb that takes a command line: what
+// follows its first argument belongs to that.
+func parseLeadingFlags(rows []flagRow, args []string) ([]string, error) {
+	set := flagSet(rows)
+	if err := set.Parse(args); err != nil {
+		return nil, explainFlag(err, rows)
+	}
+	return set.Args(), nil
+}
+
+func flagSet(rows []flagRow) *flag.FlagSet {
 	set := flag.NewFlagSet("", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	for _, r := range rows {
@@ -40,17 +84,7 @@ func parseFlags(rows []flagRow, args []string) ([]string, error) {
 			set.Func(r.name, "", r.set)
 		}
 	}
-	var rest []string
-	for {
-		if err := set.Parse(args); err != nil {
-			return nil, explainFlag(err, rows)
-		}
-		done := len(args) - set.NArg()
-		if set.NArg() == 0 || done > 0 && args[done-1] == "--" {
-			return append(rest, set.Args()...), nil
-		}
-		rest, args = append(rest, set.Arg(0)), set.Args()[1:]
-	}
+	return set
 }
 
 // set stores one argument.
@@ -78,6 +112,8 @@ func (r flagRow) set(text string) error {
 			return errors.New("want a duration such as 30s, 5m or 1h30m")
 		}
 		*p = d
+	case choice:
+		return p.set(text)
 	case func(string) error:
 		return p(text)
 	default:

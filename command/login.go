@@ -33,7 +33,7 @@ func loginVerb() verb {
 Without -method it is the cluster's default auth method.`,
 		flags: concat(o.rows(), []flagRow{
 			{"method", "NAME", "Through this auth method.", &method, nil},
-			{"type", "TYPE", "Through the default auth method of this type: OIDC or JWT.", &kind, nil},
+			{"type", "TYPE", "Through the default auth method of this type: OIDC or JWT.", oneOf(&kind, "OIDC", "JWT"), nil},
 			{"login-token", "JWT", "What a JWT method is shown.", &token, nil},
 			{"oidc-callback-addr", "HOST:PORT", "Where the browser brings the answer (default " + callbackAddress + ").", &callback, nil},
 		}),
@@ -42,7 +42,7 @@ Without -method it is the cluster's default auth method.`,
 			if err != nil {
 				return err
 			}
-			m, err := loginMethod(c, method, strings.ToUpper(kind))
+			m, err := loginMethod(c, method, kind)
 			if err != nil {
 				return err
 			}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -168,7 +167,7 @@ func schedulerSet() verb {
 		long:  "Changes the settings that are given and leaves the others as they are.",
 		flags: []flagRow{
 			indexFlag,
-			{"scheduler-algorithm", "NAME", "binpack or spread.", &algorithm, nil},
+			{"scheduler-algorithm", "NAME", "binpack or spread.", oneOf(&algorithm, "binpack", "spread"), nil},
 			toggle("memory-oversubscription", "Let tasks use memory_max.", &cfg.MemoryOversubscriptionEnabled),
 			toggle("reject-job-registration", "Refuse new jobs.", &cfg.RejectJobRegistration),
 			toggle("pause-eval-broker", "Place nothing for now.", &cfg.PauseEvalBroker),
@@ -178,9 +177,6 @@ func schedulerSet() verb {
 			toggle("preempt-sysbatch-scheduler", "Let sysbatch jobs preempt.", &cfg.PreemptionConfig.SysBatchSchedulerEnabled),
 		},
 		run: func(s *session, args []string) error {
-			if algorithm != "" && !slices.Contains([]string{"binpack", "spread"}, algorithm) {
-				return usagef("-scheduler-algorithm is binpack or spread, not %q", algorithm)
-			}
 			c, err := s.client()
 			if err != nil {
 				return err
