@@ -42,10 +42,10 @@ func TestEveryCommandIsUsable(t *testing.T) {
 				t.Errorf("%s: -%s stands twice in the table", e.name, f.name)
 			}
 			seen[f.name] = true
-			if !strings.HasSuffix(f.usage, ".") || (f.arg == "") != isSwitch(f) && !v.verbatim {
+			if !strings.HasSuffix(f.usage, ".") || (f.arg == "") != f.isSwitch() && !v.verbatim {
 				t.Errorf("%s: -%s: usage %q, arg %q, value %T", e.name, f.name, f.usage, f.arg, f.value)
 			}
-			if v.verbatim || isSwitch(f) {
+			if v.verbatim || f.isSwitch() {
 				continue
 			}
 			ok := false
@@ -61,8 +61,6 @@ func TestEveryCommandIsUsable(t *testing.T) {
 		}
 	}
 }
-
-func isSwitch(f flagRow) bool { _, ok := f.value.(*bool); return ok }
 
 func TestFlagsStandAnywhere(t *testing.T) {
 	var name string

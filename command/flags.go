@@ -18,10 +18,13 @@ type flagRow struct {
 	name  string // without a dash
 	arg   string // names the argument in the help; "" for a flag that takes none
 	usage string // one sentence
-	value any    // *bool, *string, *int, *uint64, *time.Duration, *[]string (repeated), choice or func(string) error
+	value any    // *bool, *toggle, *string, *int, *uint64, *time.Duration, *[]string (repeated), choice or func(string) error
 
 	predict complete.Predictor // completes the argument
 }
+
+// toggle is a switch that knows whether it was given.
+type toggle struct{ given, on bool }
 
 // choice is a flag's value that is one of a few words.
 type choice struct {
@@ -73,13 +76,8 @@ func flagSet(rows []flagRow) *flag.FlagSet {
 	set := flag.NewFlagSet("", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	for _, r := range rows {
-		if b, ok := r.value.(*bool); ok {
-			set.BoolFunc(r.name, "", func(text string) (err error) {
-				if *b, err = strconv.ParseBool(text); err != nil {
-					err = errors.New("want true or false")
-				}
-				return err
-			})
+		if r.isSwitch() {
+			set.BoolFunc(r.name, "", r.set)
 		} else {
 			set.Func(r.name, "", r.set)
 		}
@@ -87,9 +85,35 @@ func flagSet(rows []flagRow) *flag.FlagSet {
 	return set
 }
 
+// isSwitch reports whether the flag stands alone: -name, or -name=false.
+func (r flagRow) isSwitch() bool {
+	switch r.value.(type) {
+	case *bool, *toggle:
+		return true
+	}
+	return false
+}
+
+// parseSwitch reads a bool.
+func parseSwitch(text string) (bool, error) {
+	b, err := strconv.ParseBool(text)
+	if err != nil {
+		err = errors.New("want true or false")
+	}
+	return b, err
+}
+
 // set stores one argument.
 func (r flagRow) set(text string) error {
 	switch p := r.value.(type) {
+	case *bool:
+		b, err := parseSwitch(text)
+		*p = b
+		return err
+	case *toggle:
+		b, err := parseSwitch(text)
+		*p = toggle{true, b}
+		return err
 	case *string:
 		*p = text
 	case *[]string:
