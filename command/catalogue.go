@@ -38,6 +38,7 @@ func catalogue() entries {
 		agentVerbs(), demoVerbs(),
 		jobVerbs(), allocVerbs(), nodeVerbs(), evalVerbs(), deploymentVerbs(),
 		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(), simulateVerbs(), aclVerbs(), varVerbs(),
+		nodePoolVerbs(), nodeMetaVerbs(), volumeVerbs(), scalingVerbs(), tlsVerbs(),
 		plainVerbs(),
 	)
 	for _, alias := range [][2]string{

@@ -50,6 +50,13 @@ func listJobs(s *session, c *api.Client, o output) error {
 		s.printf("No running jobs\n")
 		return nil
 	}
+	s.jobTable(jobs, false)
+	return nil
+}
+
+// jobTable lists jobs by namespace and ID.
+func (s *session) jobTable(jobs []*api.JobListStub, verbose bool) {
+	jobs = present(jobs)
 	sort.Slice(jobs, func(i, j int) bool {
 		return jobs[i].Namespace+"\x00"+jobs[i].ID < jobs[j].Namespace+"\x00"+jobs[j].ID
 	})
@@ -60,14 +67,13 @@ func listJobs(s *session, c *api.Client, o output) error {
 	}
 	rows := []string{row(head...)}
 	for _, j := range jobs {
-		cells := []string{j.ID, jobKind(j.Type, j.Periodic, j.ParameterizedJob), fmt.Sprint(j.Priority), jobState(j.Status, j.Stop), s.nanos(j.SubmitTime, false)}
+		cells := []string{j.ID, jobKind(j.Type, j.Periodic, j.ParameterizedJob), fmt.Sprint(j.Priority), jobState(j.Status, j.Stop), s.nanos(j.SubmitTime, verbose)}
 		if wide {
 			cells = append([]string{j.ID, j.Namespace}, cells[1:]...)
 		}
 		rows = append(rows, row(cells...))
 	}
 	s.table(rows)
-	return nil
 }
 
 func jobKind(kind string, periodic, parameterized bool) string {

@@ -26,6 +26,7 @@ type listing[T any] struct {
 	none        string // printed for an empty list
 	flags       []flagRow
 	columns     []column[T]
+	table       func(p *printer, all []*T) // instead of columns
 	// read asks the agent. q has the namespace, the filter and the page.
 	read func(s *session, c *api.Client, q *api.QueryOptions, args []string) ([]*T, *api.QueryMeta, error)
 
@@ -64,7 +65,11 @@ func (l listing[T]) verb() verb {
 				s.printf("%s\n", l.none)
 				return nil
 			}
-			columnTable(&printer{s, verbose}, l.columns, all)
+			if p := (&printer{s, verbose}); l.table != nil {
+				l.table(p, all)
+			} else {
+				columnTable(p, l.columns, all)
+			}
 			if meta != nil && meta.NextToken != "" {
 				s.say("More: -page-token %s", meta.NextToken)
 			}

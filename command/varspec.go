@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsimple"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/hashicorp/nomad/api"
@@ -50,12 +49,7 @@ type specification struct {
 	ModifyIndex uint64     `hcl:"modify_index,optional"`
 	CreateTime  int64      `hcl:"create_time,optional"`
 	ModifyTime  int64      `hcl:"modify_time,optional"`
-	Items       *itemBlock `hcl:"items,block"`
-}
-
-// itemBlock is whatever stands in the items block.
-type itemBlock struct {
-	Rest hcl.Body `hcl:",remain"`
+	Items       *textBlock `hcl:"items,block"`
 }
 
 // variableSpec reads a specification: "@file", or "-" for standard input.
@@ -99,42 +93,12 @@ func decodeVariable(path string, text []byte, x *api.Variable) error {
 		return fmt.Errorf("read specification: %w", err)
 	}
 	x.Namespace, x.Path, x.ModifyIndex = spec.Namespace, spec.Path, spec.ModifyIndex
-	if spec.Items == nil {
-		return nil
+	items, err := spec.Items.values()
+	if err != nil {
+		return fmt.Errorf("read specification: %w", err)
 	}
-	attributes, diags := spec.Items.Rest.JustAttributes()
-	for name, a := range attributes {
-		value, more := a.Expr.Value(nil)
-		diags = append(diags, more...)
-		if more.HasErrors() {
-			continue
-		}
-		text, err := itemText(value)
-		if err != nil {
-			return fmt.Errorf("read specification: %s: item %s: %w", a.Range, name, err)
-		}
-		x.Items[name] = text
-	}
-	if diags.HasErrors() {
-		return fmt.Errorf("read specification: %w", diags)
-	}
+	x.Items = items
 	return nil
-}
-
-// itemText is a value of HCL as the text that an item holds.
-func itemText(v cty.Value) (string, error) {
-	if v.IsNull() || !v.IsKnown() {
-		return "", fmt.Errorf("want text, not null")
-	}
-	switch v.Type() {
-	case cty.String:
-		return v.AsString(), nil
-	case cty.Number:
-		return v.AsBigFloat().Text('f', -1), nil
-	case cty.Bool:
-		return fmt.Sprint(v.True()), nil
-	}
-	return "", fmt.Errorf("want text, a number or a bool, not %s", v.Type().FriendlyName())
 }
 
 // variableHCL writes a variable as a specification.
