@@ -3,8 +3,6 @@ package command
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2/hclsimple"
@@ -236,26 +234,4 @@ func nodePoolNodes() verb {
 			return c.NodePools().ListNodes(args[0], q)
 		},
 	}.verb()
-}
-
-// specification reads a file that is HCL (decoded by hcl, whose path ends in .hcl)
-// or JSON (decoded into out).
-func (s *session) specification(path string, isJSON bool, hcl func(path string, text []byte) error, out any) error {
-	text, err := s.readAll(path)
-	if err != nil {
-		return fmt.Errorf("read specification: %w", err)
-	}
-	if path == "-" {
-		path = "<stdin>"
-	}
-	isJSON = isJSON || strings.HasPrefix(strings.TrimSpace(string(text)), "{") && filepath.Ext(path) != ".hcl"
-	if isJSON {
-		err = decodeJSON(text, out)
-	} else {
-		err = hcl(strings.TrimSuffix(path, ".hcl")+".hcl", text)
-	}
-	if err != nil {
-		return fmt.Errorf("read specification %s: %w", path, err)
-	}
-	return nil
 }

@@ -7,11 +7,54 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"path/filepath"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 )
+
+// specification reads a file that is HCL (decoded by hcl, whose path ends in .hcl)
+// or JSON (decoded into out).
+func (s *session) specification(path string, isJSON bool, hcl func(path string, text []byte) error, out any) error {
+	text, err := s.readAll(path)
+	if err != nil {
+		return fmt.Errorf("read specification: %w", err)
+	}
+	if path == "-" {
+		path = "<stdin>"
+	}
+	isJSON = isJSON || strings.HasPrefix(strings.TrimSpace(string(text)), "{") && filepath.Ext(path) != ".hcl"
+	if isJSON {
+		err = decodeJSON(text, out)
+	} else {
+		err = hcl(strings.TrimSuffix(path, ".hcl")+".hcl", text)
+	}
+	if err != nil {
+		return fmt.Errorf("read specification %s: %w", path, allProblems(err))
+	}
+	return nil
+}
+
+// allProblems words every diagnostic of HCL, one a line; other errors stay.
+func allProblems(err error) error {
+	var diags hcl.Diagnostics
+	if !errors.As(err, &diags) {
+		return err
+	}
+	var lines []string
+	for _, d := range diags {
+		line := d.Summary
+		if d.Detail != "" {
+			line += ": " + d.Detail
+		}
+		if d.Subject != nil {
+			line = fmt.Sprintf("%d:%d: %s", d.Subject.Start.Line, d.Subject.Start.Column, line)
+		}
+		lines = append(lines, line)
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
 
 // textBlock is a block of HCL that holds any names, each with a text.
 type textBlock struct {

@@ -78,7 +78,7 @@ func holdLock(s *session, f lockFlags, path string, command []string) error {
 	l.note("holds the lock on %s", path)
 	code, lost := l.run(ctx, command)
 	if lost != nil {
-		return exitError{1, fmt.Errorf("the lock on %q was lost and the command stopped: %w", path, lost)}
+		return exitError{1, fmt.Errorf("the lock on %q was lost and the command stopped: %s", path, s.explain(lost))}
 	}
 	if err := l.release(); err != nil {
 		s.warn("the lock was not given back and ends with its TTL: " + s.explain(err))

@@ -90,12 +90,12 @@ func (s *session) variableSpec(name, format string) (*api.Variable, error) {
 func decodeVariable(path string, text []byte, x *api.Variable) error {
 	var spec specification
 	if err := hclsimple.Decode(strings.TrimSuffix(path, ".hcl")+".hcl", text, nil, &spec); err != nil {
-		return fmt.Errorf("read specification: %w", err)
+		return fmt.Errorf("read specification %s: %w", path, allProblems(err))
 	}
 	x.Namespace, x.Path, x.ModifyIndex = spec.Namespace, spec.Path, spec.ModifyIndex
 	items, err := spec.Items.values()
 	if err != nil {
-		return fmt.Errorf("read specification: %w", err)
+		return fmt.Errorf("read specification %s: %w", path, allProblems(err))
 	}
 	x.Items = items
 	return nil

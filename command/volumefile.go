@@ -119,14 +119,14 @@ type volumeFile struct {
 	AccessMode     string `hcl:"access_mode,optional"`
 	AttachmentMode string `hcl:"attachment_mode,optional"`
 
-	Capabilities []*volumeCapability  `hcl:"capability,block"`
-	Constraints  []*volumeConstraint  `hcl:"constraint,block"`
-	MountOptions *api.CSIMountOptions `hcl:"-"`
-	MountBlock   *mountBlock          `hcl:"mount_options,block" json:"-"`
-	Topology     *topologyRequest     `hcl:"topology_request,block"`
-	Secrets      map[string]string    `hcl:"-"`
-	Parameters   map[string]string    `hcl:"-"`
-	Context      map[string]string    `hcl:"-"`
+	Capabilities []*volumeCapability `hcl:"capability,block"`
+	Constraints  []*volumeConstraint `hcl:"constraint,block"`
+	MountOptions *api.CSIMountOptions
+	MountBlock   *mountBlock      `hcl:"mount_options,block" json:"-"`
+	Topology     *topologyRequest `hcl:"topology_request,block"`
+	Secrets      map[string]string
+	Parameters   map[string]string
+	Context      map[string]string
 
 	SecretsBlock    *textBlock `hcl:"secrets,block" json:"-"`
 	ParametersBlock *textBlock `hcl:"parameters,block" json:"-"`
@@ -142,9 +142,9 @@ type volumeCapability struct {
 
 // volumeConstraint is decoded by hand: ${attr.kernel.name} is for the servers.
 type volumeConstraint struct {
-	Attribute string   `hcl:"-"`
-	Operator  string   `hcl:"-"`
-	Value     string   `hcl:"-"`
+	Attribute string
+	Operator  string
+	Value     string
 	Rest      hcl.Body `hcl:",remain" json:"-"`
 }
 
@@ -191,8 +191,8 @@ type topologies struct {
 }
 
 type topology struct {
-	Segments map[string]string `hcl:"-"`
-	Block    *textBlock        `hcl:"segments,block" json:"-"`
+	Segments map[string]string
+	Block    *textBlock `hcl:"segments,block" json:"-"`
 }
 
 // readVolume reads and checks a volume's file.
