@@ -39,6 +39,7 @@ func catalogue() entries {
 		jobVerbs(), allocVerbs(), nodeVerbs(), evalVerbs(), deploymentVerbs(),
 		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(), simulateVerbs(), aclVerbs(), varVerbs(),
 		nodePoolVerbs(), nodeMetaVerbs(), volumeVerbs(), scalingVerbs(), tlsVerbs(),
+		snapshotVerbs(), autopilotVerbs(), keyringVerbs(), debugVerbs(), uiVerbs(),
 		plainVerbs(),
 	)
 	for _, alias := range [][2]string{

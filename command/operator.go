@@ -36,7 +36,7 @@ func raftListPeers() verb {
 			if err != nil {
 				return err
 			}
-			cfg, err := c.Operator().RaftGetConfiguration(&api.QueryOptions{AllowStale: stale})
+			cfg, err := c.Operator().RaftGetConfiguration(queryStale(stale))
 			if err != nil {
 				return fmt.Errorf("read raft configuration: %w", err)
 			}
