@@ -17,7 +17,7 @@ import (
 // Every command explains itself, within 80 columns, and every flag can be set.
 func TestEveryCommandIsUsable(t *testing.T) {
 	known := catalogue()
-	values := []string{"3", "1m", "true", "key=value"}
+	values := []string{"3", "1m", "true", "key=value", "2026-11-20T12:00:00Z"}
 	for _, e := range known {
 		v := e.make()
 		if v.short == "" || strings.HasSuffix(v.short, ".") {

@@ -1,11 +1,9 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -207,70 +205,6 @@ func jobPromote() verb {
 			return promote(s, c, d, groups, w)
 		},
 	}
-}
-
-func jobRestart() verb {
-	var group string
-	var tasks []string
-	var yes, reschedule, verbose bool
-	return verb{
-		args: "JOB", min: 1, max: 1,
-		short: "Restart the allocations of a job, one after the other",
-		flags: []flagRow{
-			{"group", "NAME", "Only this group.", &group, nil},
-			{"task", "NAME", "Only this task; may be repeated.", &tasks, nil},
-			{"reschedule", "", "Stop and replace each allocation instead of restarting its tasks.", &reschedule, nil},
-			{"yes", "", "Do not ask.", &yes, nil},
-			{"verbose", "", "Show whole IDs.", &verbose, nil},
-		},
-		run: func(s *session, args []string) error {
-			c, id, ns, err := s.job(args[0])
-			if err != nil {
-				return err
-			}
-			allocs, _, err := c.Jobs().Allocations(id, false, &api.QueryOptions{Namespace: ns})
-			if err != nil {
-				return fmt.Errorf("list allocations: %w", err)
-			}
-			sort.Slice(allocs, func(i, j int) bool { return allocs[i].Name < allocs[j].Name })
-			done := 0
-			for _, a := range allocs {
-				if a.ClientStatus != api.AllocClientStatusRunning || a.DesiredStatus != api.AllocDesiredStatusRun || group != "" && a.TaskGroup != group {
-					continue
-				}
-				if err := restartOne(s, c, a, tasks, reschedule, ns); err != nil {
-					return err
-				}
-				done++
-				s.say("Restarted %s (%s)", a.Name, shortID(a.ID, verbose))
-			}
-			if done == 0 {
-				return errors.New("nothing of this runs, so nothing was restarted")
-			}
-			return nil
-		},
-	}
-}
-
-func restartOne(s *session, c *api.Client, a *api.AllocationListStub, tasks []string, reschedule bool, ns string) error {
-	whole := &api.Allocation{ID: a.ID, NodeID: a.NodeID}
-	q := &api.QueryOptions{Namespace: ns}
-	if reschedule {
-		resp, err := c.Allocations().Stop(whole, q)
-		if err != nil {
-			return fmt.Errorf("stop allocation: %w", err)
-		}
-		return s.watch(c, resp.EvalID, ns, false)
-	}
-	if len(tasks) == 0 {
-		tasks = []string{""}
-	}
-	for _, t := range tasks {
-		if err := c.Allocations().Restart(whole, t, q); err != nil {
-			return fmt.Errorf("restart %s: %w", a.Name, err)
-		}
-	}
-	return nil
 }
 
 func jobPeriodicForce() verb {
