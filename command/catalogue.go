@@ -36,7 +36,7 @@ type entries []entry
 func catalogue() entries {
 	all := slices.Concat(
 		agentVerbs(), demoVerbs(),
-		jobVerbs(), allocVerbs(), nodeVerbs(), evalVerbs(), deploymentVerbs(),
+		jobVerbs(), jobMoreVerbs(), allocVerbs(), nodeVerbs(), evalVerbs(), deploymentVerbs(),
 		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(), simulateVerbs(), aclVerbs(), varVerbs(),
 		nodePoolVerbs(), nodeMetaVerbs(), volumeVerbs(), scalingVerbs(), tlsVerbs(),
 		snapshotVerbs(), autopilotVerbs(), keyringVerbs(), debugVerbs(), uiVerbs(),

@@ -2,8 +2,6 @@ package command
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -162,18 +160,19 @@ func jobEval() verb {
 func jobRevert() verb {
 	var w watching
 	return verb{
-		args: "JOB VERSION", min: 2, max: 2,
+		args: "JOB VERSION|TAG", min: 2, max: 2,
 		short: "Run an earlier version of a job",
 		flags: w.rows(),
 		run: func(s *session, args []string) error {
-			version, err := strconv.ParseUint(args[1], 10, 64)
-			if err != nil {
-				return usagef("VERSION must be a number from `selfheal job history`, not %q", args[1])
-			}
 			c, id, ns, err := s.job(args[0])
 			if err != nil {
 				return err
 			}
+			v, err := jobVersion(c, id, args[1], &api.QueryOptions{Namespace: ns})
+			if err != nil {
+				return err
+			}
+			version := deref(v.Version)
 			resp, _, err := c.Jobs().Revert(id, version, nil, &api.WriteOptions{Namespace: ns}, "", "")
 			if err != nil {
 				return fmt.Errorf("revert job: %w", err)
@@ -240,23 +239,13 @@ func jobDispatch() verb {
 			flagRow{"idempotency-token", "TOKEN", "Launch at most once with this token.", &token, nil},
 			flagRow{"id-prefix-template", "TEXT", "Put this into the launched job's ID.", &prefix, nil}),
 		run: func(s *session, args []string) error {
-			values := map[string]string{}
-			for _, m := range meta {
-				k, v, ok := strings.Cut(m, "=")
-				if !ok {
-					return usagef("-meta wants key=value, not %q", m)
-				}
-				values[k] = v
+			values, err := keyValues("-meta", meta)
+			if err != nil {
+				return err
 			}
 			var payload []byte
 			if len(args) == 2 {
-				var err error
-				if args[1] == "-" {
-					payload, err = io.ReadAll(s.in)
-				} else {
-					payload, err = os.ReadFile(args[1])
-				}
-				if err != nil {
+				if payload, err = s.readAll(args[1]); err != nil {
 					return fmt.Errorf("read payload: %w", err)
 				}
 			}
