@@ -118,7 +118,7 @@ func aclMethodUpdate() verb {
 				return fmt.Errorf("read auth method: %w", err)
 			}
 			if m == nil {
-				return errors.New("read auth method: the answer is empty")
+				return fmt.Errorf("read auth method: %w", errEmpty)
 			}
 			if err := f.set(s, m); err != nil {
 				return err

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/hashicorp/nomad/api"
@@ -86,7 +85,7 @@ func aclRoleUpdate() verb {
 					return fmt.Errorf("read role: %w", err)
 				}
 				if role == nil {
-					return errors.New("read role: the answer is empty")
+					return fmt.Errorf("read role: %w", errEmpty)
 				}
 			}
 			if f.name != "" {

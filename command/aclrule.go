@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/hashicorp/nomad/api"
@@ -93,7 +92,7 @@ func aclRuleUpdate() verb {
 				return fmt.Errorf("read binding rule: %w", err)
 			}
 			if r == nil {
-				return errors.New("read binding rule: the answer is empty")
+				return fmt.Errorf("read binding rule: %w", errEmpty)
 			}
 			if f.kind == api.ACLBindingRuleBindTypeManagement {
 				r.BindName = ""

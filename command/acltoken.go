@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -95,7 +94,7 @@ func aclTokenUpdate() verb {
 				return fmt.Errorf("read token: %w", err)
 			}
 			if token == nil {
-				return errors.New("read token: the answer is empty")
+				return fmt.Errorf("read token: %w", errEmpty)
 			}
 			if f.name != "" {
 				token.Name = f.name

@@ -100,7 +100,7 @@ func autopilotSet() verb {
 			}
 			cfg, _, err := c.Operator().AutopilotGetConfiguration(nil)
 			if err == nil && cfg == nil {
-				err = errors.New("the answer is empty")
+				err = errEmpty
 			}
 			if err != nil {
 				return fmt.Errorf("read autopilot configuration: %w", err)
@@ -137,7 +137,7 @@ func autopilotHealth() verb {
 			}
 			h, _, err := c.Operator().AutopilotServerHealth(nil)
 			if err == nil && h == nil {
-				err = errors.New("the answer is empty")
+				err = errEmpty
 			}
 			if err != nil {
 				return fmt.Errorf("read health of servers: %w", err)

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -151,10 +152,23 @@ func (a *adapter) Run(args []string) int {
 	if a.session.flags.noColor {
 		a.session.color, a.session.errColor = false, false
 	}
-	if err := v.run(a.session, args); err != nil {
+	if err := v.guarded(a.session, args); err != nil {
 		return a.session.fail(a.entry.name, err)
 	}
 	return 0
+}
+
+// guarded runs the verb. The API's client panics on some answers that no agent of
+// this version gives (a null for a token); a person gets a sentence for it.
+func (v verb) guarded(s *session, args []string) (err error) {
+	if !v.local && !s.strict {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("the answer of %s is not one of this API: %v", s.address(), p)
+			}
+		}()
+	}
+	return v.run(s, args)
 }
 
 // parse sets the flags and returns the arguments.

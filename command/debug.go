@@ -140,6 +140,9 @@ func (g *capture) collect(ctx context.Context, targets []debugTarget) {
 func (g *capture) targets() ([]debugTarget, error) {
 	var out []debugTarget
 	members, err := g.c.Agent().Members()
+	if err == nil && members == nil {
+		err = errEmpty
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list servers: %w", err)
 	}

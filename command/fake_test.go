@@ -128,7 +128,7 @@ func execute(t *testing.T, address, stdin string, args ...string) outcome {
 			}
 			return "", false
 		},
-		now: func() time.Time { return at },
+		now: func() time.Time { return at }, strict: true,
 	}
 	code := run(args, s)
 	return outcome{out.String(), errs.String(), code}

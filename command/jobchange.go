@@ -114,14 +114,15 @@ func jobScale() verb {
 				if err != nil {
 					return fmt.Errorf("read job: %w", err)
 				}
-				if len(job.TaskGroups) != 1 {
+				groups := present(groupsOf(job))
+				if len(groups) != 1 {
 					var names []string
-					for _, g := range job.TaskGroups {
+					for _, g := range groups {
 						names = append(names, deref(g.Name))
 					}
 					return usagef("job %q has several groups (%s); say which: selfheal job scale %s GROUP %d", id, strings.Join(names, ", "), id, count)
 				}
-				group = deref(job.TaskGroups[0].Name)
+				group = deref(groups[0].Name)
 			}
 			if message == "" {
 				message = "scaled by hand with selfheal job scale"

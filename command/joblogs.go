@@ -197,7 +197,7 @@ func (j *jobLogs) begin(ctx context.Context, stub *api.AllocationListStub) {
 func (j *jobLogs) whole(ctx context.Context, stub *api.AllocationListStub) (*api.Allocation, error) {
 	a, _, err := j.c.Allocations().Info(stub.ID, (&api.QueryOptions{Namespace: j.ns}).WithContext(ctx))
 	if err == nil && a == nil {
-		err = errors.New("the answer is empty")
+		err = errEmpty
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read allocation: %w", err)

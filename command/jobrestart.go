@@ -189,7 +189,7 @@ func (r *restart) left(why string) error {
 func (r *restart) todo(ctx context.Context) ([]*api.Allocation, error) {
 	job, _, err := r.c.Jobs().Info(r.id, r.query(ctx))
 	if err == nil && job == nil {
-		err = errors.New("the answer is empty")
+		err = errEmpty
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read job: %w", err)
@@ -332,7 +332,7 @@ func (r *restart) watch(ctx context.Context, id string, done func(*api.Allocatio
 		q.WaitIndex, q.WaitTime = index, 5*time.Second
 		a, meta, err := r.c.Allocations().Info(id, q)
 		if err == nil && a == nil {
-			err = errors.New("the answer is empty")
+			err = errEmpty
 		}
 		if err != nil {
 			if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {

@@ -251,6 +251,7 @@ func (p *jobPage) allocations(job *api.Job) error {
 // allocTable lists allocations, newest first. A finished one stays visible: it
 // is half of the answer to "what happened?".
 func (s *session) allocTable(allocs []*api.AllocationListStub, verbose bool) {
+	allocs = present(allocs)
 	if len(allocs) == 0 {
 		s.printf("No allocations placed\n")
 		return
@@ -278,7 +279,7 @@ func (s *session) allocTable(allocs []*api.AllocationListStub, verbose bool) {
 func deployedRows(s *session, d *api.Deployment, verbose bool) []string {
 	canaries := false
 	for _, g := range d.TaskGroups {
-		canaries = canaries || g.DesiredCanaries > 0
+		canaries = canaries || g != nil && g.DesiredCanaries > 0
 	}
 	head := []string{"Task Group", "Desired", "Placed", "Healthy", "Unhealthy", "Progress Deadline"}
 	if canaries {
@@ -286,7 +287,7 @@ func deployedRows(s *session, d *api.Deployment, verbose bool) []string {
 	}
 	rows := []string{row(head...)}
 	for _, name := range keys(d.TaskGroups) {
-		g := d.TaskGroups[name]
+		g := orNew(d.TaskGroups[name])
 		cells := []string{name, fmt.Sprint(g.DesiredTotal), fmt.Sprint(g.PlacedAllocs), fmt.Sprint(g.HealthyAllocs), fmt.Sprint(g.UnhealthyAllocs), s.stamp(g.RequireProgressBy, verbose)}
 		if canaries {
 			promoted := "N/A"

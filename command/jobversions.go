@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -33,7 +32,7 @@ func jobInspect() verb {
 			q := &api.QueryOptions{Namespace: ns}
 			job, _, err := c.Jobs().Info(id, q)
 			if err == nil && job == nil {
-				err = errors.New("the answer is empty")
+				err = errEmpty
 			}
 			if err != nil {
 				return fmt.Errorf("read job: %w", err)

@@ -3,7 +3,6 @@ package command
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"time"
 
@@ -56,7 +55,7 @@ func gossipList() verb {
 			}
 			r, err := c.Agent().ListKeys()
 			if err == nil && r == nil {
-				err = errors.New("the answer is empty")
+				err = errEmpty
 			}
 			if err != nil {
 				return fmt.Errorf("list gossip keys: %w", err)
@@ -150,7 +149,7 @@ func rootKeyRotate() verb {
 			}
 			key, _, err := c.Keyring().Rotate(opts, nil)
 			if err == nil && key == nil {
-				err = errors.New("the answer is empty")
+				err = errEmpty
 			}
 			if err != nil {
 				return fmt.Errorf("rotate root key: %w", err)

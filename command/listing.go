@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -99,6 +100,9 @@ func columnTable[T any](p *printer, columns []column[T], all []*T) {
 	p.table(rows)
 }
 
+// errEmpty is an answer without what was asked for.
+var errEmpty = errors.New("the answer is empty")
+
 // page is a verb that shows one thing.
 type page[T any] struct {
 	short, long string
@@ -130,6 +134,9 @@ func (g page[T]) verb() verb {
 				name = args[0]
 			}
 			x, err := g.read(s, c, name)
+			if err == nil && x == nil && g.list == "" {
+				err = errEmpty
+			}
 			if err == nil && x == nil || isStatus(err, 404) && g.list != "" {
 				return fmt.Errorf("no %s is called %q (%s lists them)", g.what, name, g.list)
 			}

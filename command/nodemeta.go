@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -91,7 +90,7 @@ func nodeMetaRead() verb {
 			}
 			m, err := c.Nodes().Meta().Read(id, nil)
 			if err == nil && m == nil {
-				err = errors.New("the answer is empty")
+				err = errEmpty
 			}
 			if err != nil {
 				return fmt.Errorf("read metadata: %w", err)

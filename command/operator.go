@@ -44,7 +44,7 @@ func raftListPeers() verb {
 				return o.print(s, cfg)
 			}
 			rows := []string{row("Node", "ID", "Address", "State", "Voter", "RaftProtocol")}
-			for _, p := range cfg.Servers {
+			for _, p := range present(cfg.Servers) {
 				state := "follower"
 				if p.Leader {
 					state = "leader"
@@ -123,6 +123,9 @@ func schedulerGet() verb {
 				return err
 			}
 			resp, _, err := c.Operator().SchedulerGetConfiguration(nil)
+			if err == nil && (resp == nil || resp.SchedulerConfig == nil) {
+				err = errEmpty
+			}
 			if err != nil {
 				return fmt.Errorf("read scheduler configuration: %w", err)
 			}
@@ -182,6 +185,9 @@ func schedulerSet() verb {
 				return err
 			}
 			now, _, err := c.Operator().SchedulerGetConfiguration(nil)
+			if err == nil && (now == nil || now.SchedulerConfig == nil) {
+				err = errEmpty
+			}
 			if err != nil {
 				return fmt.Errorf("read scheduler configuration: %w", err)
 			}
@@ -203,7 +209,7 @@ func schedulerSet() verb {
 			if err != nil {
 				return fmt.Errorf("change scheduler configuration: %w", err)
 			}
-			if given && !resp.Updated {
+			if given && (resp == nil || !resp.Updated) {
 				return errors.New("somebody else changed the settings first; look at them again")
 			}
 			s.printf("The scheduler's settings are changed.\n")

@@ -106,7 +106,7 @@ func guess(s *session, c *api.Client, id string) (page statusPage, whole string,
 		return page, "", fmt.Errorf("look up %q: %w", id, err)
 	}
 	if resp == nil {
-		return page, "", fmt.Errorf("look up %q: the answer is empty", id)
+		return page, "", fmt.Errorf("look up %q: %w", id, errEmpty)
 	}
 	var found []string
 	for _, p := range statusPages {

@@ -33,9 +33,13 @@ func serverMembers() verb {
 				return err
 			}
 			members, err := c.Agent().Members()
+			if err == nil && members == nil {
+				err = errEmpty
+			}
 			if err != nil {
 				return fmt.Errorf("list members: %w", err)
 			}
+			members.Members = present(members.Members)
 			if o.wanted() {
 				return o.print(s, members)
 			}

@@ -30,6 +30,7 @@ type session struct {
 	color    bool                        // on standard output
 	errColor bool                        // on standard error
 	now      func() time.Time            // nil: the clock
+	strict   bool                        // a panic is a panic: for tests
 	patience time.Duration               // with an agent that does not answer; 0: answerPatience
 
 	flags shared

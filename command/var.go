@@ -172,7 +172,7 @@ A VALUE of "@path" is a file's text, "-" is standard input, and "\@" and "\-" be
 				v.format = "none"
 			}
 			if kept == nil {
-				return errors.New("put variable: the answer is empty")
+				return fmt.Errorf("put variable: %w", errEmpty)
 			}
 			if v.format == "none" || v.format == "table" || v.format == "" && v.template == "" {
 				s.say("Kept variable %q in namespace %q.", kept.Path, kept.Namespace)

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -68,7 +67,7 @@ func volumeCreate() verb {
 			}
 			made, _, err := c.HostVolumes().Create(&api.HostVolumeCreateRequest{Volume: f.host()}, q)
 			if err == nil && (made == nil || made.Volume == nil) {
-				err = errors.New("the answer is empty")
+				err = errEmpty
 			}
 			if err != nil {
 				return fmt.Errorf("create volume: %w", err)
@@ -94,7 +93,7 @@ func (s *session) awaitVolume(c *api.Client, v *api.HostVolume) error {
 			return exitError{code: 1}
 		}
 		if err == nil && now == nil {
-			err = errors.New("the answer is empty")
+			err = errEmpty
 		}
 		if err != nil {
 			return fmt.Errorf("watch volume: %w", err)
@@ -122,7 +121,7 @@ func volumeRegister() verb {
 			}
 			made, _, err := c.HostVolumes().Register(&api.HostVolumeRegisterRequest{Volume: f.host()}, q)
 			if err == nil && (made == nil || made.Volume == nil) {
-				err = errors.New("the answer is empty")
+				err = errEmpty
 			}
 			if err != nil {
 				return fmt.Errorf("register volume: %w", err)

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -151,7 +150,7 @@ func (v *volumePages) one(name string) error {
 		if err == nil {
 			full, _, err := v.c.HostVolumes().Get(stub.ID, &api.QueryOptions{Namespace: stub.Namespace})
 			if err == nil && full == nil {
-				err = errors.New("the answer is empty")
+				err = errEmpty
 			}
 			if err != nil {
 				return fmt.Errorf("read volume: %w", err)
@@ -233,7 +232,7 @@ func pluginStatus() verb {
 			}
 			x, _, err := c.CSIPlugins().Info(args[0], nil)
 			if err == nil && x == nil {
-				err = errors.New("the answer is empty")
+				err = errEmpty
 			}
 			if err != nil {
 				return fmt.Errorf("read plugin: %w", err)
