@@ -138,6 +138,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 	if s := a.server; s != nil {
 		out.State, out.Raft, out.Operator = s.state, log{s}, operator{a}
 		out.Leases = s.leases
+		out.Foresight = foresight{s}
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {
@@ -248,7 +249,7 @@ type planner struct{ s *server }
 func (p planner) Plan(ctx context.Context, _ *state.Snapshot, job *api.Job) (*api.JobPlanResponse, error) {
 	out, err := p.s.leader.Plan(ctx, job)
 	if err != nil {
-		return nil, err
+		return nil, notLeading(err)
 	}
 	resp := &api.JobPlanResponse{Annotations: out.Annotations, FailedTGAllocs: out.Failed}
 	if len(out.Failed) > 0 { // what cannot be placed would wait in an evaluation of its own

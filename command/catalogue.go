@@ -38,7 +38,7 @@ func catalogue() entries {
 	all := slices.Concat(
 		agentVerbs(), demoVerbs(),
 		jobVerbs(), jobMoreVerbs(), allocVerbs(), nodeVerbs(), evalVerbs(), deploymentVerbs(),
-		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(), simulateVerbs(), aclVerbs(), varVerbs(),
+		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(), simulateVerbs(), foresightVerbs(), aclVerbs(), varVerbs(),
 		nodePoolVerbs(), nodeMetaVerbs(), volumeVerbs(), scalingVerbs(), tlsVerbs(),
 		snapshotVerbs(), autopilotVerbs(), keyringVerbs(), debugVerbs(), uiVerbs(),
 		plainVerbs(),

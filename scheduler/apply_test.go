@@ -57,6 +57,8 @@ func (w *world) attributes(a *Alloc, opts []string) {
 			a.Priority = number(v)
 		case "deployment":
 			a.DeploymentID = v
+		case "move-to":
+			a.MoveTo = v
 		case "previous":
 			a.Previous = v
 		case "next":

@@ -251,9 +251,10 @@ type Alloc struct {
 	// Devices holds the IDs of the devices taken, by "vendor/type/name".
 	Devices map[string][]string
 
-	Migrate         bool // a drain asks it to leave
-	ForceReschedule bool // someone asks for another placement
-	Reschedule      bool // the deployment asks for another placement (unhealthy)
+	MoveTo          string // ID of a node that it is to move to, its successor first; "" for none
+	Migrate         bool   // a drain asks it to leave
+	ForceReschedule bool   // someone asks for another placement
+	Reschedule      bool   // the deployment asks for another placement (unhealthy)
 	// NoReplace: a batch allocation that was stopped for good (a drain's deadline); its
 	// slot stays empty.
 	NoReplace bool
@@ -264,6 +265,7 @@ type Alloc struct {
 	Canary       bool
 
 	CreatedAt  time.Time
+	MoveOffAt  time.Time // when a move of it was called off; zero for never
 	FinishedAt time.Time // when its last task ended; zero while it runs
 	UnknownAt  time.Time // when it became unknown; zero otherwise
 

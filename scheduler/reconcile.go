@@ -23,9 +23,10 @@ type groupPlan struct {
 	slots     []*item // what holds a slot of the count
 	canaries  []*item // of the running rollout, beside the count
 	stale     []*item // slots of other versions that need a new allocation
-	halted    bool    // the rollout may not go on: nothing changes version
-	canarying bool    // halted because canaries are not promoted
-	wanted    int     // canaries that the rollout asks for
+	pairs     []pairing
+	halted    bool // the rollout may not go on: nothing changes version
+	canarying bool // halted because canaries are not promoted
+	wanted    int  // canaries that the rollout asks for
 
 	wants []want
 }
@@ -41,7 +42,8 @@ type want struct {
 	event   *RescheduleEvent
 	canary  bool
 	avoid   []int32 // nodes where earlier attempts failed
-	on      int32   // system jobs: the node
+	on      int32   // system jobs, and what is pinned: the node
+	pinned  bool    // on that node or nowhere
 }
 
 // scheduleService plans a service or batch job.
@@ -62,6 +64,7 @@ func (d *decision) reconcileGroup(g *Group) *groupPlan {
 		up: d.desired(g.Name), delays: map[string]time.Duration{},
 	}
 	p.decideFates()
+	p.holdMoves()
 	p.reconnect()
 	p.takeSlots()
 	p.scaleDown()
@@ -71,6 +74,7 @@ func (d *decision) reconcileGroup(g *Group) *groupPlan {
 	p.fill()
 	p.placeCanaries()
 	p.update()
+	p.dropPairs()
 	return p
 }
 

@@ -20,6 +20,8 @@ import (
 //	deployment d1 paused web.canaries=1                                  the job's rollout
 //	settings preempt-service spread                                      of the cluster
 //	wait 30s | apply | schedule | show                                   apply does what the last plan says
+//	drain-plan n1,n2 | resilience pairs after                            what if; after = after the job's change
+//	rebalance do begun                                                   what would move; do = and moves
 type world struct {
 	cluster    *Cluster
 	nodes      map[string]Node
@@ -89,6 +91,12 @@ func (w *world) run(line string) (out string, err error) {
 		return w.schedule(), nil
 	case "show":
 		return w.show(), nil
+	case "drain-plan":
+		return w.drainPlan(expand(f[1])), nil
+	case "resilience":
+		return w.resilience(f[1:]), nil
+	case "rebalance":
+		return w.rebalance(f[1:]), nil
 	default:
 		return "", fmt.Errorf("unknown command %q", f[0])
 	}
@@ -339,6 +347,8 @@ func setGroup(g *Group, opt string) {
 		g.Reschedule.MaxDelay = duration(v)
 	case "function":
 		g.Reschedule.Function = v
+	case "migrate":
+		g.MigrateMax = number(v)
 	case "sticky":
 		g.Sticky = true
 	case "unlimited":

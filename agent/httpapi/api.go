@@ -28,6 +28,7 @@ type Config struct {
 	Raft      Raft
 	Operator  RaftOperator
 	Planner   Planner
+	Foresight Foresight
 	Liveness  Liveness
 	Leases    Leases
 	Janitor   Janitor
@@ -101,6 +102,8 @@ type API struct {
 	people *router // the http port
 	peers  *router // the cluster port: the same and the node routes
 	conns  *connLimit
+	says   *reports
+	orders *pace
 	now    func() time.Time
 	// started is when the API was made.
 	started time.Time
@@ -143,6 +146,8 @@ func New(cfg Config) (*API, error) {
 	a.closing, a.stop = context.WithCancel(context.Background())
 	a.people = newRouter(routes())
 	a.peers = newRouter(append(routes(), nodeRoutes()...))
+	a.says = &reports{commit: a.commitReports}
+	a.orders = newPace(a.deciding)
 	a.conns = newConnLimit(cfg.Limits.MaxConnsPerClient)
 	return a, nil
 }

@@ -63,6 +63,7 @@ type Leader struct {
 	gc       *collector
 	periodic *periodic
 	leases   *leases
+	balancer *rebalancer
 }
 
 // New subscribes to the state. Nothing runs before Run.
@@ -79,6 +80,7 @@ func New(cfg Config) *Leader {
 	l.gc = newCollector(l)
 	l.periodic = newPeriodic(l, l.subscribe(state.TableJobs))
 	l.leases = newLeases(l, l.subscribe(state.TableNodes))
+	l.balancer = newRebalancer(l, l.subscribe(state.TableNodes, state.TableAllocs, state.TableRebalance, state.TableScheduler))
 	cfg.State.Changes(func(changes []state.Change) {
 		for _, f := range l.feeds {
 			f.put(changes)
@@ -114,6 +116,7 @@ func (l *Leader) Run(ctx context.Context) error {
 		{"gc", l.gc.run},
 		{"periodic", l.periodic.run},
 		{"leases", l.leases.run},
+		{"rebalance", l.balancer.run},
 	} {
 		g.Go(func() error {
 			if err := loop.run(ctx); err != nil && !errors.Is(err, context.Canceled) {

@@ -386,6 +386,11 @@ func lowerAlloc(a *state.Alloc, job *scheduler.Job) *scheduler.Alloc {
 	if job != nil {
 		out.JobType, out.Priority = job.Type, job.Priority
 	}
+	if m := a.Move; m != nil && m.To == "" {
+		out.MoveOffAt = time.Unix(0, m.At)
+	} else if m != nil {
+		out.MoveTo = m.To
+	}
 	if t := a.Transition; t != nil {
 		out.Migrate, out.Reschedule, out.ForceReschedule = deref(t.Migrate), deref(t.Reschedule), deref(t.ForceReschedule)
 		out.NoReplace = deref(t.MigrateDisablePlacement)

@@ -35,6 +35,7 @@ const (
 	TypeSetClusterMeta
 	TypeScaleJob
 	TypeLaunchJobs
+	TypeUpdateNodes
 )
 
 // Later commands number themselves where they are defined: 30 to 49 access control, 50 to
@@ -176,6 +177,10 @@ type UpdateAllocs struct {
 	NodeID  string
 	Updates []AllocUpdate
 }
+
+// UpdateNodes is the reports of several nodes that came together. Result: []error, by
+// report: nil where it was taken.
+type UpdateNodes struct{ Reports []UpdateAllocs }
 
 // AllocUpdate is one allocation's report by its node.
 type AllocUpdate struct {
@@ -356,6 +361,7 @@ func (*NodeStatus) Type() Type         { return TypeNodeStatus }
 func (*NodeEligibility) Type() Type    { return TypeNodeEligibility }
 func (*NodeDrain) Type() Type          { return TypeNodeDrain }
 func (*UpdateAllocs) Type() Type       { return TypeUpdateAllocs }
+func (*UpdateNodes) Type() Type        { return TypeUpdateNodes }
 func (*TransitionAllocs) Type() Type   { return TypeTransitionAllocs }
 func (*ApplyPlans) Type() Type         { return TypeApplyPlans }
 func (*UpsertEvals) Type() Type        { return TypeUpsertEvals }

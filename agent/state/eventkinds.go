@@ -63,7 +63,7 @@ var eventKinds = map[string]eventKind{
 	},
 	TableDeployments: {
 		topic: api.TopicDeployment, field: "Deployment", usual: "DeploymentStatusUpdate",
-		types: map[Type]string{TypeUpdateAllocs: "DeploymentAllocHealth"},
+		types: map[Type]string{TypeUpdateAllocs: "DeploymentAllocHealth", TypeUpdateNodes: "DeploymentAllocHealth"},
 		facts: func(row any) eventFacts {
 			d := row.(*api.Deployment)
 			return eventFacts{d.Namespace, d.ID, []string{d.JobID}}

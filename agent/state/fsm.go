@@ -106,4 +106,9 @@ var commands = [...]handler{
 	TypeSetClusterMeta:     on(applySetClusterMeta),
 	TypeScaleJob:           on(applyScaleJob),
 	TypeLaunchJobs:         on(applyLaunchJobs),
+	TypeUpdateNodes:        on(applyUpdateNodes),
+
+	TypeSetRebalance: on(applySetRebalance),
+	TypeBeginMoves:   on(applyBeginMoves),
+	TypeEndMoves:     on(applyEndMoves),
 }

@@ -97,6 +97,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[api.Namespace](sv, s, recNamespace, TableNamespaces)
 	saveRows[api.NodePool](sv, s, recNodePool, TableNodePools)
 	saveRows[api.SchedulerConfiguration](sv, s, recScheduler, TableScheduler)
+	saveRows[Rebalancing](sv, s, recRebalance, TableRebalance)
 	saveRows[ClusterMeta](sv, s, recClusterMeta, TableClusterMeta)
 	saveRows[Node](sv, s, recNode, TableNodes)
 	saveRows[api.Job](sv, s, recJob, TableJobs)
@@ -177,6 +178,7 @@ var loaders = [...]func(*loader, []byte) error{
 	recMark:        load[indexRow](tableMarks),
 	recNamespace:   load[api.Namespace](TableNamespaces),
 	recNodePool:    load[api.NodePool](TableNodePools),
+	recRebalance:   load[Rebalancing](TableRebalance),
 	recScheduler:   load[api.SchedulerConfiguration](TableScheduler),
 	recClusterMeta: load[ClusterMeta](TableClusterMeta),
 	recNode:        load[Node](TableNodes),

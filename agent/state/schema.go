@@ -149,6 +149,7 @@ var tables = []table{
 	}},
 	{TableNamespaces, []index{identity(func(n *api.Namespace) []byte { return joinKey(n.Name) })}},
 	{TableNodePools, []index{identity(func(p *api.NodePool) []byte { return joinKey(p.Name) })}},
+	{TableRebalance, []index{identity(func(*Rebalancing) []byte { return joinKey("") })}},
 	{TableScheduler, []index{identity(func(*api.SchedulerConfiguration) []byte { return joinKey("") })}},
 	{TableClusterMeta, []index{identity(func(*ClusterMeta) []byte { return joinKey("") })}},
 	{tableTokens, []index{
