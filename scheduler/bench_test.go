@@ -66,6 +66,9 @@ var benchShapes = []struct {
 	{"spread-by-host", func(j *Job) {
 		j.Spreads = []Spread{{Attribute: "${node.unique.id}", Weight: 100}}
 	}},
+	{"spread-by-datacenter+host", func(j *Job) {
+		j.Spreads = []Spread{{Attribute: "${node.datacenter}", Weight: 50}, {Attribute: "${node.unique.id}", Weight: 50}}
+	}},
 	{"distinct_hosts", func(j *Job) {
 		j.Constraints = []Constraint{{Operand: distinctHosts}}
 	}},
