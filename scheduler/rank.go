@@ -179,6 +179,9 @@ func (p *pass) openBuckets() {
 	}
 	p.buckets, p.byValues = []bucket{}, map[string]int32{}
 	p.uniqueDims = slices.ContainsFunc(p.dims, func(d *dimension) bool { return d.unique })
+	for _, dim := range p.dims {
+		dim.useLevels()
+	}
 	if p.uniqueDims {
 		p.c.scratch.bucket = p.c.scratch.buckets(len(p.c.loads))
 	} else {
@@ -207,7 +210,7 @@ func (p *pass) findBucket(n *Node) int32 {
 	values := make([]int32, len(p.dims))
 	var key []byte
 	for i, dim := range p.dims {
-		v := dim.value(n)
+		v := dim.coordinate(n)
 		values[i] = v
 		key = append(key, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
 	}
@@ -222,6 +225,9 @@ func (p *pass) findBucket(n *Node) int32 {
 		dim.buckets[values[i]] = append(dim.buckets[values[i]], b)
 	}
 	p.buckets[b].closed = p.full(values)
+	for i, dim := range p.dims {
+		p.buckets[b].boost += dim.score(values[i])
+	}
 	return b
 }
 
@@ -311,12 +317,24 @@ var pow10Table = func() (t [pow10Steps + 1]float64) {
 // refresh ranks one node again after something on it changed.
 func (p *pass) refresh(ord int32) {
 	p.gen[ord]++
-	b := p.bucketOf(ord)
-	if o := p.judge(ord); o.kind == candidateNode {
-		cand, parts := p.candidate(ord)
-		p.buckets[b].heaps[parts-1].push(cand)
+	p.push(ord)
+	p.settle(p.bucketOf(ord))
+}
+
+// push puts a node into its bucket if it could take one more. One that only a distinct
+// property keeps off comes too: the property may be given back.
+func (p *pass) push(ord int32) {
+	switch p.judge(ord).kind {
+	case candidateNode:
+	case filteredValue:
+		if p.filter.shortOf(ord) != fits {
+			return
+		}
+	default:
+		return
 	}
-	p.settle(b)
+	cand, parts := p.candidate(ord)
+	p.buckets[p.bucketOf(ord)].heaps[parts-1].push(cand)
 }
 
 // withdraw takes a node out of the ranking until it is refreshed.
@@ -371,11 +389,15 @@ func (p *pass) count(ord, by int32) {
 	for _, dim := range p.dims {
 		all = dim.change(dim.value(n), by) || all
 	}
+	p.relocate(n)
 	if all {
 		p.rescoreAll()
 		return
 	}
 	for _, dim := range p.dims {
+		if dim.levels {
+			continue // the score of a level changes with the least level only
+		}
 		for _, b := range dim.buckets[dim.value(n)] {
 			p.rescore(b)
 		}

@@ -57,6 +57,9 @@ func (p *pass) survey(rank bool) *Metric {
 		}
 		o := p.judge(int32(ord))
 		t.count(o, p.c.loads[ord].class)
+		if rank && o.kind >= filteredHosts {
+			p.join(int32(ord))
+		}
 		if rank && (o.kind == candidateNode || o.kind == filteredValue) {
 			p.enter(int32(ord), o.kind)
 		}
