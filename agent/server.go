@@ -72,6 +72,7 @@ func (a *Agent) startServer() error {
 		Interval: a.cfg.Server.JobGCInterval, Eval: a.cfg.Server.EvalGCThreshold, Job: a.cfg.Server.JobGCThreshold,
 		Node: a.cfg.Server.NodeGCThreshold, Deployment: a.cfg.Server.DeploymentGCThreshold, Batch: leader.DefaultGC().Batch,
 	}
+	lc.ACL = a.leaderACL()
 	lc.KeepDead = !a.cfg.Autopilot.CleanupDeadServers
 	lc.Busy = func(loop string) leader.Busy { return a.metrics.Loop("leader." + loop).Begin }
 	s.leader = leader.New(lc)

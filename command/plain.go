@@ -59,7 +59,11 @@ func statusVerb() verb {
 				return err
 			}
 			if len(args) == 0 {
-				return listJobs(s, c, o)
+				if err := listJobs(s, c, o); err != nil || o.wanted() {
+					return err
+				}
+				s.sayResilience(c)
+				return nil
 			}
 			page, id, err := guess(s, c, args[0])
 			if err != nil {

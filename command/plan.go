@@ -52,6 +52,9 @@ func plan(s *session, f *jobFile, path string, diff, verbose bool) error {
 	}
 	s.printf("%s\n", s.paint(bold, "Scheduler dry-run:"))
 	s.dryRun(resp, p.job)
+	if line := planResilience(c, p.job); line != "" {
+		s.printf("- %s.\n", line)
+	}
 	if w := resp.Warnings; w != "" {
 		s.printf("\n%s\n%s\n", s.paint(yellow, "Warnings:"), w)
 	}

@@ -66,6 +66,8 @@ func (w *world) attributes(a *Alloc, opts []string) {
 			a.Priority = number(v)
 		case "deployment":
 			a.DeploymentID = v
+		case "move-to":
+			a.MoveTo = v
 		case "previous":
 			a.Previous = v
 		case "next":
@@ -113,6 +115,11 @@ func (w *world) apply() {
 	w.serial++
 	dep := w.deployment
 	if ch := w.plan.Deployment; ch != nil {
+		for name, total := range ch.Totals {
+			g := w.deployment.Groups[name]
+			g.DesiredTotal = total
+			w.deployment.Groups[name] = g
+		}
 		if ch.Status != "" && dep != nil {
 			changed := *dep
 			changed.Status = ch.Status

@@ -131,9 +131,6 @@ type Group struct {
 	// Spec is a digest of every field whose change needs a new allocation: two
 	// versions of a group with equal Spec are updated in place.
 	Spec string
-	// Shape is a digest of every field at all that a node would notice: equal
-	// Shape means that nothing needs to be told to the node.
-	Shape string
 }
 
 // Constraint is a hard rule. LTarget and RTarget may hold ${attr.x}, ${meta.x},
@@ -292,9 +289,10 @@ type Alloc struct {
 	// MigrateMax is migrate.max_parallel of its group: preemption avoids to evict more.
 	MigrateMax int
 
-	Migrate         bool // a drain asks it to leave
-	ForceReschedule bool // someone asks for another placement
-	Reschedule      bool // the deployment asks for another placement (unhealthy)
+	MoveTo          string // ID of a node that it is to move to, its successor first; "" for none
+	Migrate         bool   // a drain asks it to leave
+	ForceReschedule bool   // someone asks for another placement
+	Reschedule      bool   // the deployment asks for another placement (unhealthy)
 	// NoReplace: a batch allocation that was stopped for good (a drain's deadline); its
 	// slot stays empty.
 	NoReplace bool
@@ -305,6 +303,7 @@ type Alloc struct {
 	Canary       bool
 
 	CreatedAt  time.Time
+	MoveOffAt  time.Time // when a move of it was called off; zero for never
 	FinishedAt time.Time // when its last task ended; zero while it runs
 	UnknownAt  time.Time // when it became unknown; zero otherwise
 

@@ -42,6 +42,9 @@ func (p *pass) finish() {
 
 // place puts one want into the plan, or explains why it could not.
 func (p *pass) place(w *want) bool {
+	if w.pinned {
+		return p.placePinned(w)
+	}
 	var freed int32 = -1
 	if w.release != "" && w.previous.present() {
 		freed = w.previous.rec.ord

@@ -94,6 +94,9 @@ type DeploymentChange struct {
 	Create map[string]NewDeploymentGroup
 	// Status and Description for the *present* deployment (cancelled, successful), "" = unchanged.
 	Status, Description string
+	// Totals are how many allocations the present deployment has to make healthy from now
+	// on, by group, where that changed: nodes joined or left a system job's rollout.
+	Totals map[string]int
 }
 
 // NewDeploymentGroup is a group of a deployment about to be created.

@@ -22,6 +22,7 @@ func Schedule(req Request) Plan {
 	default:
 		d.scheduleService()
 	}
+	d.loseStopped()
 	d.makeFollowups()
 	return d.plan
 }
@@ -107,6 +108,21 @@ func (d *decision) sortByNode(wants []want) {
 func (d *decision) stopAll(why string) {
 	for i := range d.items {
 		d.end(&d.items[i], why)
+	}
+}
+
+// loseStopped gives up on allocations that were to stop on nodes that are gone: nobody
+// will ever say that they have.
+func (d *decision) loseStopped() {
+	for i := range d.items {
+		it := &d.items[i]
+		if it.a.Desired == Run || it.stopped || ClientTerminal(it.a) || it.node != nil && it.node.Status != NodeDown {
+			continue
+		}
+		d.vacate(it)
+		d.plan.Stops = append(d.plan.Stops, StopAlloc{
+			ID: it.a.ID, Desired: it.a.Desired, Client: Lost, Description: "its node was gone before it had stopped", PreemptedBy: -1, Followup: -1,
+		})
 	}
 }
 

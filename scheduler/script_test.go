@@ -93,6 +93,11 @@ func (w *world) render(p *Plan) string {
 			b.WriteString("\n")
 		}
 	}
+	if ch := p.Deployment; ch != nil {
+		for _, name := range slices.Sorted(maps.Keys(ch.Totals)) {
+			fmt.Fprintf(&b, "deployment now waits for %d of %s\n", ch.Totals[name], name)
+		}
+	}
 	for _, s := range p.Stops {
 		w.renderStop(&b, &s)
 	}

@@ -20,6 +20,8 @@ import (
 //	deployment d1 paused web.canaries=1                                  the job's rollout
 //	settings preempt-service spread                                      of the cluster
 //	wait 30s | apply | schedule | explain | show                         apply does what the last plan says
+//	drain-plan n1,n2 | resilience pairs after                            what if; after = after the job's change
+//	rebalance do begun                                                   what would move; do = and moves
 type world struct {
 	cluster    *Cluster
 	nodes      map[string]Node
@@ -97,6 +99,12 @@ func (w *world) run(line string) (out string, err error) {
 		return w.explain(), nil
 	case "show":
 		return w.show(), nil
+	case "drain-plan":
+		return w.drainPlan(expand(f[1])), nil
+	case "resilience":
+		return w.resilience(f[1:]), nil
+	case "rebalance":
+		return w.rebalance(f[1:]), nil
 	default:
 		return "", fmt.Errorf("unknown command %q", f[0])
 	}
@@ -318,7 +326,6 @@ func (w *world) newGroup(name string, opts []string) {
 	for _, o := range opts {
 		setGroup(g, o)
 	}
-	g.Shape = g.Spec
 	w.job.Groups = append(w.job.Groups, g)
 	w.group = g
 }
@@ -367,6 +374,8 @@ func setGroup(g *Group, opt string) {
 		g.Reschedule.MaxDelay = duration(v)
 	case "function":
 		g.Reschedule.Function = v
+	case "migrate":
+		g.MigrateMax = number(v)
 	case "sticky":
 		g.Sticky = true
 	case "unlimited":

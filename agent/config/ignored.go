@@ -42,7 +42,6 @@ var ignored = map[string]string{
 	"server.csi_volume_claim_gc_interval":  notYet,
 	"server.csi_volume_claim_gc_threshold": notYet,
 	"server.csi_plugin_gc_threshold":       notYet,
-	"server.acl_token_gc_threshold":        notYet,
 	"server.root_key_gc_interval":          notYet,
 	"server.root_key_gc_threshold":         notYet,
 	"server.root_key_rotation_threshold":   notYet,

@@ -146,3 +146,19 @@ type StatusError interface {
 	error
 	HTTPStatus() int
 }
+
+// Identities checks the identities that servers sign for workloads (JWT).
+type Identities interface {
+	// Verify checks a token's signature, issuer and expiry and gives what it claims; an
+	// error is a token that is not ours, not yet valid, or expired.
+	Verify(token string) (Claims, error)
+}
+
+// Claims is what a signed identity says of its workload. Task is empty for the identity
+// of a service, Service for that of a task.
+type Claims struct {
+	Namespace, JobID, Group, Task, AllocID, Service string
+	// NodeID is the node that the allocation was placed on.
+	NodeID  string
+	Expires time.Time // zero: as long as the allocation
+}

@@ -33,6 +33,7 @@ type Config struct {
 	Graces  Graces
 	Brake   Brake
 	GC      GC
+	ACL     ACL
 	// KeepDead leaves failed servers in the consensus group until someone removes
 	// them; else each is removed a minute after it failed.
 	KeepDead bool
@@ -63,6 +64,9 @@ type Leader struct {
 	gc       *collector
 	periodic *periodic
 	leases   *leases
+	balancer *rebalancer
+	tokens   *tokenJanitor
+	replica  *replicator
 }
 
 // New subscribes to the state. Nothing runs before Run.
@@ -79,6 +83,8 @@ func New(cfg Config) *Leader {
 	l.gc = newCollector(l)
 	l.periodic = newPeriodic(l, l.subscribe(state.TableJobs))
 	l.leases = newLeases(l, l.subscribe(state.TableNodes))
+	l.balancer = newRebalancer(l, l.subscribe(state.TableNodes, state.TableAllocs, state.TableRebalance, state.TableScheduler))
+	l.tokens, l.replica = newTokenJanitor(l), &replicator{l, l.log.Named("acl")}
 	cfg.State.Changes(func(changes []state.Change) {
 		for _, f := range l.feeds {
 			f.put(changes)
@@ -114,6 +120,9 @@ func (l *Leader) Run(ctx context.Context) error {
 		{"gc", l.gc.run},
 		{"periodic", l.periodic.run},
 		{"leases", l.leases.run},
+		{"rebalance", l.balancer.run},
+		{"tokens", l.tokens.run},
+		{"acl replica", l.replica.run},
 	} {
 		g.Go(func() error {
 			if err := loop.run(ctx); err != nil && !errors.Is(err, context.Canceled) {

@@ -76,7 +76,6 @@ func lowerGroup(j *api.Job, g *api.TaskGroup) *scheduler.Group {
 	}
 	slices.SortFunc(out.Volumes, func(a, b scheduler.VolumeAsk) int { return strings.Compare(a.Source, b.Source) })
 	out.Spec = digest(specOf(j, g))
-	out.Shape = digest(j.Meta, j.Namespace, j.Priority, j.Datacenters, j.NodePool, j.Constraints, j.Affinities, j.Spreads, g)
 	return out
 }
 
@@ -305,6 +304,11 @@ func lowerAlloc(a *state.Alloc, job *scheduler.Job) *scheduler.Alloc {
 	if job != nil {
 		out.JobType, out.Priority = job.Type, job.Priority
 	}
+	if m := a.Move; m != nil && m.To == "" {
+		out.MoveOffAt = time.Unix(0, m.At)
+	} else if m != nil {
+		out.MoveTo = m.To
+	}
 	if t := a.Transition; t != nil {
 		out.Migrate, out.Reschedule, out.ForceReschedule = deref(t.Migrate), deref(t.Reschedule), deref(t.ForceReschedule)
 		out.NoReplace = deref(t.MigrateDisablePlacement)
@@ -330,8 +334,13 @@ func lowerAlloc(a *state.Alloc, job *scheduler.Job) *scheduler.Alloc {
 	if a.Client == api.AllocClientStatusUnknown {
 		out.UnknownAt = time.Unix(0, a.UnknownAt)
 	}
-	for _, e := range a.Reschedule {
-		out.Reschedules = append(out.Reschedules, scheduler.RescheduleEvent{At: time.Unix(0, e.At), PrevID: e.PrevAlloc, PrevNode: e.PrevNode, Delay: e.Delay})
+	out.Reschedules = lowerReschedules(a.Reschedule)
+	return out
+}
+
+func lowerReschedules(attempts []state.Attempt) (out []scheduler.RescheduleEvent) {
+	for _, e := range attempts {
+		out = append(out, scheduler.RescheduleEvent{At: time.Unix(0, e.At), PrevID: e.PrevAlloc, PrevNode: e.PrevNode, Delay: e.Delay})
 	}
 	return out
 }

@@ -97,6 +97,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[api.Namespace](sv, s, recNamespace, TableNamespaces)
 	saveRows[api.NodePool](sv, s, recNodePool, TableNodePools)
 	saveRows[api.SchedulerConfiguration](sv, s, recScheduler, TableScheduler)
+	saveRows[Rebalancing](sv, s, recRebalance, TableRebalance)
 	saveRows[ClusterMeta](sv, s, recClusterMeta, TableClusterMeta)
 	saveRows[Node](sv, s, recNode, TableNodes)
 	saveRows[api.Job](sv, s, recJob, TableJobs)
@@ -114,6 +115,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[token](sv, s, recToken, tableTokens)
 	saveRows[jobScalings](sv, s, recScaling, tableScalings)
 	saveRows[launched](sv, s, recLaunch, tableLaunch)
+	s.saveACL(sv)
 	sv.raw([]byte{recEnd})
 	sv.raw(binary.BigEndian.AppendUint32(nil, sv.sum))
 	if sv.err == nil {
@@ -177,6 +179,7 @@ var loaders = [...]func(*loader, []byte) error{
 	recMark:        load[indexRow](tableMarks),
 	recNamespace:   load[api.Namespace](TableNamespaces),
 	recNodePool:    load[api.NodePool](TableNodePools),
+	recRebalance:   load[Rebalancing](TableRebalance),
 	recScheduler:   load[api.SchedulerConfiguration](TableScheduler),
 	recClusterMeta: load[ClusterMeta](TableClusterMeta),
 	recNode:        load[Node](TableNodes),
@@ -192,6 +195,14 @@ var loaders = [...]func(*loader, []byte) error{
 	recToken:       load[token](tableTokens),
 	recScaling:     load[jobScalings](tableScalings),
 	recLaunch:      load[launched](tableLaunch),
+
+	recACLPolicy:      load[api.ACLPolicy](TableACLPolicies),
+	recACLRole:        load[api.ACLRole](TableACLRoles),
+	recACLToken:       load[api.ACLToken](TableACLTokens),
+	recACLAuthMethod:  load[api.ACLAuthMethod](TableACLAuthMethods),
+	recACLBindingRule: load[api.ACLBindingRule](TableACLBindingRules),
+	recOneTime:        load[api.OneTimeToken](tableOneTime),
+	recACLBootstrap:   load[aclBootstrap](tableACLBootstrap),
 }
 
 func loadJob(current bool) func(*loader, []byte) error {

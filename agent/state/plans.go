@@ -30,7 +30,10 @@ func (t *tx) applyPlan(p *Plan, result *PlanResult) {
 		t.createDeployment(p, job)
 	}
 	if d := p.DeploymentSet; d != nil {
-		t.setDeploymentStatus(d.ID, d.Status, d.Description)
+		t.setTotals(d.ID, d.Totals)
+		if d.Status != "" {
+			t.setDeploymentStatus(d.ID, d.Status, d.Description)
+		}
 	}
 	for i := range p.Stops {
 		t.stop(&p.Stops[i])
@@ -101,7 +104,7 @@ func (t *tx) stop(s *Stop) {
 			b.UnknownAt = t.at
 		}
 	}
-	if s.Description != "" && b.Desired != api.AllocDesiredStatusRun {
+	if s.Description != "" && b.Desired != api.AllocDesiredStatusRun && a.Desired != b.Desired { // why it was to stop stays known
 		b.DesiredDescription = t.s.pool.text(s.Description)
 	}
 	if s.FollowupEvalID != "" {
