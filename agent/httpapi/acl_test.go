@@ -161,7 +161,7 @@ var least = map[right]string{
 	poolNodesRead: "node_pool \"gpu\" { policy = \"read\" }\nnode { policy = \"read\" }",
 	poolJobsRead:  "node_pool \"gpu\" { policy = \"read\" }\n" + ns("list-jobs"),
 	namespaceList: ns("parse-job"), namespaceRead: ns("parse-job"), searchAny: ns("list-jobs"), eventRead: ns("read-job"),
-	variableAny: "namespace \"default\" {\n variables {\n path \"x\" { capabilities = [\"list\"] }\n }\n}",
+	variableAny: "namespace \"default\" {\n variables {\n path \"x\" { capabilities = [\"list\", \"read\", \"write\", \"destroy\"] }\n }\n}",
 }
 
 // anywhere are the rights that a token of another namespace has too: its holder sees

@@ -65,8 +65,14 @@ type Config struct {
 	Owner func(allocID string) (Owner, bool)
 	// Identities checks identities of workloads; nil: none is accepted.
 	Identities Identities
-	// JWKS is the document of /.well-known/jwks.json, with at least one key.
+	// Secrets seals variables, and makes root keys. It comes with State.
+	Secrets Secrets
+	// Signer signs identities. It comes with State.
+	Signer Signer
+	// JWKS is the document of /.well-known/jwks.json.
 	JWKS func() json.RawMessage
+	// Discovery is that of /.well-known/openid-configuration, nil without an issuer.
+	Discovery func() any
 	// UI serves /ui/; nil: no UI.
 	UI http.Handler
 
@@ -102,14 +108,15 @@ func DefaultLimits() Limits {
 
 // API serves the HTTP API.
 type API struct {
-	cfg    Config
-	log    hclog.Logger
-	people *router // the http port
-	peers  *router // the cluster port: the same and the node routes
-	conns  *connLimit
-	says   *reports
-	orders *pace
-	now    func() time.Time
+	cfg     Config
+	log     hclog.Logger
+	people  *router // the http port
+	peers   *router // the cluster port: the same and the node routes
+	conns   *connLimit
+	says    *reports
+	orders  *pace
+	answers *answers
+	now     func() time.Time
 	// started is when the API was made.
 	started time.Time
 
@@ -130,6 +137,8 @@ func New(cfg Config) (*API, error) {
 		return nil, errors.New("httpapi: no logger")
 	case (cfg.State == nil) != (cfg.Raft == nil):
 		return nil, errors.New("httpapi: State and Raft come together")
+	case (cfg.State == nil) != (cfg.Secrets == nil):
+		return nil, errors.New("httpapi: State and Secrets come together")
 	case cfg.Peers == nil || cfg.Cluster == nil:
 		return nil, errors.New("httpapi: Peers and Cluster are needed")
 	}
@@ -158,6 +167,14 @@ func New(cfg Config) (*API, error) {
 	a.peers = newRouter(append(routes(), nodeRoutes()...))
 	a.says = &reports{commit: a.commitReports}
 	a.orders = newPace(a.deciding)
+	a.answers = &answers{}
+	if cfg.State != nil {
+		cfg.State.Changes(func(changes []state.Change) {
+			if len(changes) > 0 && changes[0].Table == state.TableRestore {
+				a.answers.forget()
+			}
+		})
+	}
 	a.conns = newConnLimit(cfg.Limits.MaxConnsPerClient)
 	return a, nil
 }

@@ -28,6 +28,7 @@ func listJobsWhere(a *API, r *request, meta bool, keep func(*api.Job) bool) (any
 		at:       func(j *api.Job) token { return byName(*j.Namespace, *j.ID) },
 		filterOn: func(j *api.Job) any { return j },
 		keep:     keep,
+		whole:    keep == nil,
 		show: func(j *api.Job) *api.JobListStub {
 			return jobStub(j, snap.JobSummary(watch, *j.Namespace, *j.ID), meta)
 		},
@@ -86,7 +87,7 @@ func jobsParse(a *API, r *request) (any, error) {
 		return nil, badRequest("%s", diags.Error())
 	}
 	if body.Canonicalize {
-		jobspec.Canonicalize(job)
+		jobspec.APIDefaults(job) // ours come with registration
 	}
 	return job, nil
 }

@@ -108,6 +108,7 @@ func routes() []route {
 		jobRoutes, nodeNounRoutes, allocRoutes, serverRoutes, clientRoutes, agentRoutes, operatorRoutes,
 		healRoutes,
 		aclRoutes,
+		variableRoutes, rootKeyRoutes,
 		laterRoutes(),
 	} {
 		table = append(table, group...)
@@ -238,7 +239,6 @@ var agentRoutes = []route{
 	{method: get, path: "/v1/agent/host", right: agentRead, where: onAgent, do: agentHost},
 	{method: get, path: "/v1/agent/pprof/{profile}", right: agentWrite, where: onAgent, do: agentPprof},
 	{method: get, path: "/v1/metrics", right: agentRead, where: here, do: metrics},
-	{method: get, path: "/.well-known/jwks.json", right: anyone, where: here, do: jwks},
 }
 
 var operatorRoutes = []route{
