@@ -16,8 +16,18 @@ func (d *dimension) useLevels() {
 		return
 	}
 	d.levels = true
-	d.members = make([][]int32, len(d.used))
+	if d.nodes == nil {
+		d.members = make([][]int32, len(d.used))
+	}
 	d.filled, d.buckets = make([]int32, 1), make([][]int32, 1)
+}
+
+// countNodes is called before anything is counted. Where the values are the nodes
+// themselves there is nothing to look up.
+func (d *dimension) countNodes(c *Cluster) {
+	if d.attribute == "${node.unique.id}" && d.want == nil {
+		d.nodes, d.used = c.ordinals, make([]int32, 1+len(c.loads))
+	}
 }
 
 // coordinate returns where the buckets of a node are in this dimension.
@@ -45,7 +55,7 @@ func (d *dimension) usedAt(at int32) int32 {
 // join notes a node that takes part in the ranking, for when its level changes.
 func (p *pass) join(ord int32) {
 	for _, dim := range p.dims {
-		if dim.levels {
+		if dim.levels && dim.nodes == nil {
 			v := dim.value(p.c.slots[ord].node)
 			dim.members[v] = append(dim.members[v], ord)
 		}
@@ -62,18 +72,31 @@ func (p *pass) relocate(n *Node) {
 		if v == missing {
 			continue
 		}
-		for _, ord := range dim.members[v] {
-			at := &p.c.scratch.bucket[ord]
-			old := *at - 1
-			*at = 0
-			if b := p.bucketOf(ord); b != old {
-				p.gen[ord]++
-				p.push(ord)
-				if old >= 0 {
-					p.settle(old)
-				}
-				p.settle(b)
+		if dim.nodes != nil {
+			if p.ranked(v - 1) {
+				p.rebucket(v - 1)
 			}
+			continue
+		}
+		for _, ord := range dim.members[v] {
+			p.rebucket(ord)
 		}
 	}
+}
+
+// rebucket moves a node to the bucket that it belongs to now.
+func (p *pass) rebucket(ord int32) {
+	at := &p.c.scratch.bucket[ord]
+	old := *at - 1
+	*at = 0
+	b := p.bucketOf(ord)
+	if b == old {
+		return
+	}
+	p.gen[ord]++
+	p.push(ord)
+	if old >= 0 {
+		p.settle(old)
+	}
+	p.settle(b)
 }

@@ -36,6 +36,8 @@ type pass struct {
 	buckets     []bucket
 	tops        tournament // by bucket
 	byValues    map[string]int32
+	values      []int32 // of the node that findBucket looks at
+	key         []byte  // the same, as a key of byValues
 
 	gen     []uint32
 	onGroup []int32
@@ -66,6 +68,9 @@ func newPass(d *decision, job *Job, g *Group, items []item, index int) *pass {
 		gen:          d.c.scratch.generations(len(d.c.loads)),
 		seed:         hashString(job.Namespace + "\x00" + job.ID + "\x00" + g.Name),
 		spread:       d.req.Settings.Algorithm == "spread",
+	}
+	for _, dim := range p.dims {
+		dim.countNodes(d.c)
 	}
 	p.countExisting()
 	p.compileAffinities()
@@ -207,18 +212,19 @@ func (p *pass) bucketOf(ord int32) int32 {
 }
 
 func (p *pass) findBucket(n *Node) int32 {
-	values := make([]int32, len(p.dims))
-	var key []byte
-	for i, dim := range p.dims {
+	values, key := p.values[:0], p.key[:0]
+	for _, dim := range p.dims {
 		v := dim.coordinate(n)
-		values[i] = v
+		values = append(values, v)
 		key = append(key, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
 	}
+	p.values, p.key = values, key
 	if b, ok := p.byValues[string(key)]; ok {
 		return b
 	}
 	b := int32(len(p.buckets))
 	p.byValues[string(key)] = b
+	values = slices.Clone(values)
 	p.buckets = append(p.buckets, bucket{values: values})
 	p.tops.grow()
 	for i, dim := range p.dims {

@@ -26,6 +26,9 @@ type dimension struct {
 	// levels.go.
 	levels  bool
 	members [][]int32 // by value: the nodes that have it; only with levels
+	// nodes gives the ordinals of nodes, when the values are the nodes themselves
+	// (${node.unique.id}): value = 1 + ordinal. Nil otherwise.
+	nodes map[string]int32
 
 	// Even spread: the least use among coordinates that have candidates, how many have it,
 	// and how many coordinates have candidates.
@@ -105,6 +108,9 @@ func (d *dimension) setTargets(targets []SpreadTarget, count float64) {
 
 // value returns the number of a node's value.
 func (d *dimension) value(n *Node) int32 {
+	if d.nodes != nil {
+		return 1 + d.nodes[n.ID]
+	}
 	v, ok := resolve(n, d.attribute)
 	if !ok {
 		return missing
