@@ -36,7 +36,7 @@ func catalogue() entries {
 	all := slices.Concat(
 		agentVerbs(), demoVerbs(),
 		jobVerbs(), allocVerbs(), nodeVerbs(), evalVerbs(), deploymentVerbs(),
-		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(), simulateVerbs(),
+		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(), simulateVerbs(), foresightVerbs(),
 		plainVerbs(),
 	)
 	for _, alias := range [][2]string{

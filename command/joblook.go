@@ -17,7 +17,7 @@ func jobInspect() verb {
 		short: "Print a job as it is stored",
 		flags: concat(o.rows(), []flagRow{
 			{"version", "N", "This version instead of the current one.", &version, nil},
-			{"hcl", "", "Print the text that it was submitted as.", &source, nil},
+			{"hcl", "", "Print the text that it was submitted as; a job that came without one is written anew.", &source, nil},
 		}),
 		run: func(s *session, args []string) error {
 			c, id, ns, err := s.job(args[0])
@@ -36,10 +36,10 @@ func jobInspect() verb {
 			}
 			if source {
 				sub, _, err := c.Jobs().Submission(id, int(deref(job.Version)), q)
-				if isStatus(err, 404) {
-					return fmt.Errorf("the text of version %d of job %q was not kept", deref(job.Version), id)
-				}
-				if err != nil {
+				switch {
+				case isStatus(err, 404), err == nil && sub.Format == "json":
+					return s.printHCL(job)
+				case err != nil:
 					return fmt.Errorf("read submission: %w", err)
 				}
 				s.printf("%s", sub.Source)

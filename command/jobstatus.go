@@ -205,7 +205,7 @@ func (p *jobPage) evaluations(job *api.Job) error {
 	for _, group := range keys(latest.FailedTGAllocs) {
 		m := latest.FailedTGAllocs[group]
 		p.s.printf("Task Group %q (%s):\n", group, plural(unplacedTotal(m), "allocation"))
-		writeUnplaced(p.s.out, "  ", m)
+		writeUnplaced(p.s.out, "  ", m, adviceFor(latest.StatusDescription, group))
 	}
 	return nil
 }

@@ -52,6 +52,9 @@ func plan(s *session, f *jobFile, path string, diff, verbose bool) error {
 	}
 	s.printf("%s\n", s.paint(bold, "Scheduler dry-run:"))
 	s.dryRun(resp, p.job)
+	if line := planResilience(c, p.job); line != "" {
+		s.printf("- %s.\n", line)
+	}
 	if w := resp.Warnings; w != "" {
 		s.printf("\n%s\n%s\n", s.paint(yellow, "Warnings:"), w)
 	}
@@ -64,6 +67,16 @@ func plan(s *session, f *jobFile, path string, diff, verbose bool) error {
 	return nil
 }
 
+// plannedAdvice is the scheduler's hint for a group that would wait.
+func plannedAdvice(resp *api.JobPlanResponse, group string) string {
+	for _, e := range resp.CreatedEvals {
+		if advice := adviceFor(e.StatusDescription, group); advice != "" {
+			return advice
+		}
+	}
+	return ""
+}
+
 // dryRun says whether everything would find a node.
 func (s *session) dryRun(resp *api.JobPlanResponse, job *api.Job) {
 	switch {
@@ -72,7 +85,7 @@ func (s *session) dryRun(resp *api.JobPlanResponse, job *api.Job) {
 		for _, group := range keys(resp.FailedTGAllocs) {
 			m := resp.FailedTGAllocs[group]
 			s.printf("  Group %q (%s):\n", group, plural(unplacedTotal(m), "allocation"))
-			writeUnplaced(s.out, "    ", m)
+			writeUnplaced(s.out, "    ", m, plannedAdvice(resp, group))
 		}
 	case len(resp.CreatedEvals) == 0 && (job.Periodic != nil || job.ParameterizedJob != nil):
 		s.printf("- Nothing is placed until the job is launched.\n")

@@ -189,7 +189,7 @@ func (p *groupPlan) reconnect() {
 	}
 	for i := range p.items {
 		it := &p.items[i]
-		if it.fate != kept || it.a.Client == Unknown {
+		if it.fate != kept || it.a.Client == Unknown || it.a.MoveTo != "" {
 			continue
 		}
 		other := p.successor(it.a.ID)

@@ -24,9 +24,10 @@ type groupPlan struct {
 	slots     []*item // what holds a slot of the count
 	canaries  []*item // of the running rollout, beside the count
 	stale     []*item // slots of other versions that need a new allocation
-	halted    bool    // the rollout may not go on: nothing changes version
-	canarying bool    // halted because canaries are not promoted
-	wanted    int     // canaries that the rollout asks for
+	pairs     []pairing
+	halted    bool // the rollout may not go on: nothing changes version
+	canarying bool // halted because canaries are not promoted
+	wanted    int  // canaries that the rollout asks for
 
 	wants []want
 }
@@ -42,7 +43,8 @@ type want struct {
 	event   *RescheduleEvent
 	canary  bool
 	avoid   []int32 // nodes where earlier attempts failed
-	on      int32   // system jobs: the node
+	on      int32   // system jobs, and what is pinned: the node
+	pinned  bool    // on that node or nowhere
 }
 
 // scheduleService plans a service or batch job.
@@ -63,6 +65,7 @@ func (d *decision) reconcileGroup(g *Group) *groupPlan {
 		up: d.desired(g.Name), delays: map[string]time.Duration{},
 	}
 	p.decideFates()
+	p.holdMoves()
 	p.reconnect()
 	p.takeSlots()
 	p.scaleDown()
@@ -72,6 +75,7 @@ func (d *decision) reconcileGroup(g *Group) *groupPlan {
 	p.fill()
 	p.placeCanaries()
 	p.update()
+	p.dropPairs()
 	return p
 }
 
@@ -241,11 +245,11 @@ func (p *groupPlan) mayMigrate(it *item) bool {
 }
 
 // versionFor returns the version that replaces an allocation. While the rollout is
-// halted that is its own, if it is still known.
+// halted that is its own, if it is still known and asks for something else.
 func (p *groupPlan) versionFor(it *item) (*Job, *Group) {
 	if p.halted && !it.a.Canary && it.a.JobVersion != p.d.job.Version {
 		if old := p.d.version(it.a.JobVersion); old != nil {
-			if g := old.group(p.g.Name); g != nil {
+			if g := old.group(p.g.Name); g != nil && g.Spec != p.g.Spec {
 				return old, g
 			}
 		}
@@ -270,6 +274,9 @@ func (p *groupPlan) fill() {
 		} else if p.halted {
 			if w.job, w.group = p.olderVersion(); w.group == nil || index >= w.group.Count {
 				continue
+			}
+			if w.group.Spec == p.g.Spec { // it would be moved to the job's version at once
+				w.job, w.group = p.d.job, p.g
 			}
 		}
 		p.wants = append(p.wants, w)

@@ -29,16 +29,17 @@ func Schedule(req Request) Plan {
 
 // decision is one call of Schedule.
 type decision struct {
-	c        *Cluster
-	req      *Request
-	job      *Job // nil when nothing of the job may run
-	items    []item
-	rollout  rollout
-	waiting  []later
-	versions map[uint64]*Job  // other versions of the job that were asked for
-	placed   []int32          // nodes of plan.Placements
-	evicted  map[*record]bool // allocations of other jobs that the plan preempts
-	plan     Plan
+	c         *Cluster
+	req       *Request
+	job       *Job // nil when nothing of the job may run
+	items     []item
+	rollout   rollout
+	waiting   []later
+	versions  map[uint64]*Job  // other versions of the job that were asked for
+	placed    []int32          // nodes of plan.Placements
+	evicted   map[*record]bool // allocations of other jobs that the plan preempts
+	evictedOf map[groupKey]int
+	plan      Plan
 }
 
 // item is an allocation of the job in this decision.
@@ -55,7 +56,7 @@ type item struct {
 func (it *item) present() bool { return it.rec.live >= 0 && !it.stopped }
 
 func newDecision(req *Request) *decision {
-	d := &decision{c: req.Cluster, req: req, job: req.Job, evicted: map[*record]bool{}}
+	d := &decision{c: req.Cluster, req: req, job: req.Job, evicted: map[*record]bool{}, evictedOf: map[groupKey]int{}}
 	if d.job != nil && (d.job.Stopped || d.job.Periodic || d.job.Parameterized) {
 		d.job = nil
 	}

@@ -175,8 +175,8 @@ func (w *world) renderPlacement(b *strings.Builder, p *Placement) {
 	if len(p.Cores) > 0 {
 		fmt.Fprintf(b, " cores %v", p.Cores)
 	}
-	for _, key := range slices.Sorted(maps.Keys(p.Devices)) {
-		fmt.Fprintf(b, " device %s %v", key, p.Devices[key])
+	for _, g := range p.Devices {
+		fmt.Fprintf(b, " device %s/%s/%s %v", g.Vendor, g.Type, g.Name, g.IDs)
 	}
 	if len(p.Preempts) > 0 {
 		fmt.Fprintf(b, " evicting %s", strings.Join(p.Preempts, ", "))

@@ -42,6 +42,7 @@ func (d *decision) newSystemPlan(job *Job, g *Group) *systemPlan {
 		occupied:  map[int32]bool{},
 	}
 	p.pass = &pass{d: d, c: d.c, job: job, group: g, filter: newFilter(d.c, job, g, 0), seed: hashString(job.ID + "\x00" + g.Name)}
+	p.pass.hostsOfJob = hasDistinctHosts(job.Constraints)
 	p.pass.dims = slices.DeleteFunc(newDimensions(job, g), func(dim *dimension) bool { return dim.limit == 0 })
 	p.counts = newCounts(p.pass)
 	return p
@@ -229,6 +230,7 @@ func (p *systemPlan) placeOne(w *want) {
 	if held {
 		c.release(w.on, usageOf(w.previous.a))
 		w.previous.stopped = true
+		c.scratch.onJob.add(w.on, -1)
 		p.countProperties(w.on, -1)
 	}
 	o := p.obstacle(w.on)
@@ -246,6 +248,7 @@ func (p *systemPlan) placeOne(w *want) {
 	if held {
 		w.previous.stopped = false
 		c.take(w.on, usageOf(w.previous.a))
+		c.scratch.onJob.add(w.on, 1)
 		p.countProperties(w.on, 1)
 	}
 	p.counts.count(o, c.loads[w.on].class)
@@ -258,15 +261,19 @@ func (p *systemPlan) placeOne(w *want) {
 	}
 }
 
-// obstacle says what keeps the group off a node that passes every rule about nodes. A
-// distinct property that is used up is no failure: the node is not one of the job's.
+// obstacle says what keeps the group off a node that passes every rule about nodes. That
+// another group of the job is there (distinct_hosts), or a distinct property used up, is
+// no failure: the node is not one of the group's.
 func (p *systemPlan) obstacle(ord int32) outcome {
+	if p.pass.hostsOfJob && p.d.c.scratch.onJob.counts[ord] > 0 {
+		return outcome{kind: filteredHosts}
+	}
 	for i, dim := range p.pass.dims {
 		if dim.full(dim.value(p.d.c.slots[ord].node)) {
 			return outcome{filteredValue, int32(i)}
 		}
 	}
-	if s := p.d.c.shortOf(ord, p.g); s != fits {
+	if s := p.pass.filter.shortOf(ord); s != fits {
 		return outcome{exhaustedNode, int32(s)}
 	}
 	return outcome{kind: candidateNode}

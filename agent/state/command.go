@@ -35,6 +35,7 @@ const (
 	TypeSetClusterMeta
 	TypeScaleJob
 	TypeLaunchJobs
+	TypeUpdateNodes
 )
 
 // Later commands number themselves where they are defined: 30 to 49 access control, 50 to
@@ -177,6 +178,10 @@ type UpdateAllocs struct {
 	Updates []AllocUpdate
 }
 
+// UpdateNodes is the reports of several nodes that came together. Result: []error, by
+// report: nil where it was taken.
+type UpdateNodes struct{ Reports []UpdateAllocs }
+
 // AllocUpdate is one allocation's report by its node.
 type AllocUpdate struct {
 	ID                string
@@ -247,8 +252,15 @@ type Placement struct {
 	Reschedule []Attempt         `json:",omitempty"` // those before it, and the one that it is
 	Ports      []api.PortMapping `json:",omitempty"`
 	Cores      []int             `json:",omitempty"`
+	Devices    []TaskDevice      `json:",omitempty"`
 	Preempts   []string          `json:",omitempty"`
 	Deployment string            `json:",omitempty"` // deployment ID, "" none
+}
+
+// TaskDevice is what one task gets of a group of equal devices.
+type TaskDevice struct {
+	Task string
+	api.AllocatedDeviceResource
 }
 
 // Stop ends an allocation, or marks it lost or unknown.
@@ -359,6 +371,7 @@ func (*NodeStatus) Type() Type         { return TypeNodeStatus }
 func (*NodeEligibility) Type() Type    { return TypeNodeEligibility }
 func (*NodeDrain) Type() Type          { return TypeNodeDrain }
 func (*UpdateAllocs) Type() Type       { return TypeUpdateAllocs }
+func (*UpdateNodes) Type() Type        { return TypeUpdateNodes }
 func (*TransitionAllocs) Type() Type   { return TypeTransitionAllocs }
 func (*ApplyPlans) Type() Type         { return TypeApplyPlans }
 func (*UpsertEvals) Type() Type        { return TypeUpsertEvals }

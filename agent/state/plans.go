@@ -176,7 +176,7 @@ func (x *expander) place(n int) {
 		ID: id, Namespace: *v.job.Namespace, JobID: *v.job.ID, JobVersion: p.JobVersion, JobCreateIndex: *v.job.CreateIndex,
 		Group: *g.Name, Index: p.Index, NodeID: node.ID, EvalID: x.plan.EvalID,
 		Desired: api.AllocDesiredStatusRun, Client: api.AllocClientStatusPending,
-		Resources: withPorts(v.shared[*g.Name], g, p.Ports), Cores: p.Cores,
+		Resources: withOwn(x.sharedBy(v, *g.Name), g, ownOfPlacement(p, node)), Cores: p.Cores,
 		Reschedule: p.Reschedule, Preempted: p.Preempts,
 		CreateIndex: x.index, CreateTime: x.at,
 	}
@@ -215,11 +215,7 @@ func (x *expander) update(u InPlace) {
 	b := *a
 	b.JobVersion = u.JobVersion
 	if g := v.group(a.Group); g != nil {
-		var ports []api.PortMapping
-		if a.Resources != nil {
-			ports = a.Resources.Shared.Ports
-		}
-		b.Resources = withPorts(v.shared[a.Group], g, ports)
+		b.Resources = withOwn(x.sharedBy(v, a.Group), g, ownOf(a, x.Node(nil, a.NodeID)))
 	}
 	b.DeploymentID, b.DeploymentStatus = "", nil
 	if d := x.deployment(u.Deployment); d != nil {
