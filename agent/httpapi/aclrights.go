@@ -82,7 +82,16 @@ var rules = map[right]rule{
 	namespaceRead: {check: func(_ *API, r *request) bool { return r.rights().AllowNamespaceAny(r.vars["name"]) }},
 	searchAny:     {check: func(a *API, r *request) bool { return a.maySearch(r) }},
 	eventRead:     {check: mayWatch},
-	variableAny:   {check: mayVariables},
+
+	variableList:    {check: mayVariables}, // the handler asks for each
+	variableRead:    variable(acl.VariableRead),
+	variableWrite:   variable(acl.VariableWrite),
+	variableDestroy: variable(acl.VariableDestroy),
+}
+
+// variable is a right to the variable of the path.
+func variable(verb string) rule {
+	return rule{check: func(_ *API, r *request) bool { return r.mayVariable(r.namespace, r.vars["path"], verb) }}
 }
 
 // pool is a right to the node pool of the path, or of the body.
@@ -265,7 +274,7 @@ func mayExec(a *API, r *request) bool {
 	return r.may(o.Namespace, acl.AllocExec) && (!bare || r.may(o.Namespace, acl.AllocNodeExec))
 }
 
-// mayVariables: the handler asks for each variable; here it is enough that there may be one.
+// mayVariables reports whether a list of variables may show any.
 func mayVariables(a *API, r *request) bool {
 	if r.namespace != state.AllNamespaces {
 		return r.rights().AllowVariables(r.namespace, r.caller.workload())
