@@ -135,7 +135,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 		Logger: a.opts.Logger, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter, NodeName: a.cfg.Name, Version: a.opts.Version,
 		Cluster: roster{a}, Keyring: ring{a}, Peers: peers{a}, Agents: peers{a}.agents, Forward: a.port.Client(), Self: a.rpcAddr,
 		Metrics: shown{a.metrics}, Observe: shown{a.metrics}.observe, Prometheus: a.metrics.PrometheusHandler(),
-		AgentSelf: a.self, Reload: a.reload, JWKS: a.jwks,
+		AgentSelf: a.self, Reload: a.reload,
 		Peer: func(r *http.Request) (string, error) {
 			p := transport.PeerOf(r.TLS)
 			return p.NodeID, nil
@@ -149,6 +149,8 @@ func (a *Agent) apiConfig() httpapi.Config {
 		out.State, out.Raft, out.Operator = s.state, log{s}, operator{a}
 		out.Leases = s.leases
 		out.Foresight = foresight{s}
+		out.Secrets, out.JWKS, out.Discovery = s.ring, s.ring.JWKS, s.ring.Discovery
+		out.Identities, out.Signer = identities{s.ring}, identities{s.ring}
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {

@@ -66,6 +66,10 @@ func defaultServer() Server {
 			DeploymentGCThreshold: time.Hour,
 			NodeGCThreshold:       24 * time.Hour,
 			ACLTokenGCThreshold:   time.Hour,
+
+			RootKeyGCInterval:        10 * time.Minute,
+			RootKeyGCThreshold:       time.Hour,
+			RootKeyRotationThreshold: 720 * time.Hour,
 		},
 		Raft: Raft{
 			RaftSnapshotThreshold: 8192,

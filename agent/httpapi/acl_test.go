@@ -165,7 +165,7 @@ var least = map[right]string{
 	poolNodesRead: "node_pool \"gpu\" { policy = \"read\" }\nnode { policy = \"read\" }",
 	poolJobsRead:  "node_pool \"gpu\" { policy = \"read\" }\n" + ns("list-jobs"),
 	namespaceList: ns("parse-job"), namespaceRead: ns("parse-job"), searchAny: ns("list-jobs"), eventRead: ns("read-job"),
-	variableList: vars("list"), variableRead: vars("read"), variableWrite: vars("write"), variableDestroy: vars("destroy"),
+	varList: vars("list"), varRead: vars("read"), varWrite: vars("write"), varDestroy: vars("destroy"),
 }
 
 // anywhere are the rights that a token of another namespace has too: its holder sees

@@ -83,15 +83,23 @@ var rules = map[right]rule{
 	searchAny:     {check: func(a *API, r *request) bool { return a.maySearch(r) }},
 	eventRead:     {check: mayWatch},
 
-	variableList:    {check: mayVariables}, // the handler asks for each
-	variableRead:    variable(acl.VariableRead),
-	variableWrite:   variable(acl.VariableWrite),
-	variableDestroy: variable(acl.VariableDestroy),
+	varList:    {check: mayVariables}, // the handler asks for each
+	varRead:    variable(acl.VariableRead),
+	varWrite:   variable(acl.VariableWrite),
+	varDestroy: variable(acl.VariableDestroy),
 }
 
 // variable is a right to the variable of the path.
 func variable(verb string) rule {
-	return rule{check: func(_ *API, r *request) bool { return r.mayVariable(r.namespace, r.vars["path"], verb) }}
+	return rule{check: func(a *API, r *request) bool {
+		namespaces, _ := a.namespacesOf(r)
+		for _, ns := range namespaces {
+			if !r.mayVariable(ns, r.vars["path"], verb) {
+				return false
+			}
+		}
+		return true
+	}}
 }
 
 // pool is a right to the node pool of the path, or of the body.
@@ -179,9 +187,10 @@ var subjects = []struct {
 	}},
 }
 
-// jobInBody are the requests that carry a job, whose namespace may stand in it.
-var jobInBody = map[string]bool{
-	"/v1/jobs": true, "/v1/job/{id...}": true, "/v1/job/{id...}/plan": true, "/v1/validate/job": true,
+// inBody are the writes that carry a job or a variable, whose namespace may stand in it.
+var inBody = map[string]bool{
+	"/v1/var/{path...}": true,
+	"/v1/jobs":          true, "/v1/job/{id...}": true, "/v1/job/{id...}/plan": true, "/v1/validate/job": true,
 }
 
 // namespacesOf are the namespaces that a request is about, all of which the caller
@@ -192,7 +201,7 @@ func (a *API) namespacesOf(r *request) (namespaces []string, known bool) {
 			return s.of(a, r)
 		}
 	}
-	if r.row.method != put || !jobInBody[r.row.path] {
+	if r.row.method != put || !inBody[r.row.path] {
 		return []string{r.namespace}, true
 	}
 	var body struct {

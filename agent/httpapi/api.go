@@ -65,8 +65,14 @@ type Config struct {
 	Owner func(allocID string) (Owner, bool)
 	// Identities checks identities of workloads; nil: none is accepted.
 	Identities Identities
-	// JWKS is the document of /.well-known/jwks.json, with at least one key.
+	// Secrets seals variables, and makes root keys. It comes with State.
+	Secrets Secrets
+	// Signer signs identities. It comes with State.
+	Signer Signer
+	// JWKS is the document of /.well-known/jwks.json.
 	JWKS func() json.RawMessage
+	// Discovery is that of /.well-known/openid-configuration, nil without an issuer.
+	Discovery func() any
 	// UI serves /ui/; nil: no UI.
 	UI http.Handler
 
@@ -130,6 +136,8 @@ func New(cfg Config) (*API, error) {
 		return nil, errors.New("httpapi: no logger")
 	case (cfg.State == nil) != (cfg.Raft == nil):
 		return nil, errors.New("httpapi: State and Raft come together")
+	case (cfg.State == nil) != (cfg.Secrets == nil):
+		return nil, errors.New("httpapi: State and Secrets come together")
 	case cfg.Peers == nil || cfg.Cluster == nil:
 		return nil, errors.New("httpapi: Peers and Cluster are needed")
 	}

@@ -86,7 +86,7 @@ func jobsParse(a *API, r *request) (any, error) {
 		return nil, badRequest("%s", diags.Error())
 	}
 	if body.Canonicalize {
-		jobspec.Canonicalize(job)
+		jobspec.APIDefaults(job) // ours come with registration
 	}
 	return job, nil
 }

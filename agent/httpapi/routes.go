@@ -83,10 +83,10 @@ const (
 	searchAny     right = "anything that may be found"
 	eventRead     right = "what the topics need"
 
-	variableList    right = "variables:list of any path"
-	variableRead    right = "variables:read"
-	variableWrite   right = "variables:write"
-	variableDestroy right = "variables:destroy"
+	varList    right = "variables:list of any path"
+	varRead    right = "variables:read"
+	varWrite   right = "variables:write"
+	varDestroy right = "variables:destroy"
 )
 
 // handler answers a request: nil is an empty 200, a value becomes JSON.
@@ -112,6 +112,7 @@ func routes() []route {
 		jobRoutes, nodeNounRoutes, allocRoutes, serverRoutes, clientRoutes, agentRoutes, operatorRoutes,
 		healRoutes,
 		aclRoutes,
+		variableRoutes, rootKeyRoutes,
 		laterRoutes(),
 	} {
 		table = append(table, group...)
@@ -242,7 +243,6 @@ var agentRoutes = []route{
 	{method: get, path: "/v1/agent/host", right: agentRead, where: onAgent, do: agentHost},
 	{method: get, path: "/v1/agent/pprof/{profile}", right: agentWrite, where: onAgent, do: agentPprof},
 	{method: get, path: "/v1/metrics", right: agentRead, where: here, do: metrics},
-	{method: get, path: "/.well-known/jwks.json", right: anyone, where: here, do: jwks},
 }
 
 var operatorRoutes = []route{

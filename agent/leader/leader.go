@@ -34,6 +34,9 @@ type Config struct {
 	Brake   Brake
 	GC      GC
 	ACL     ACL
+	// Keys keeps the root keyring; nil: there is none to keep.
+	Keys      Keys
+	KeyPolicy KeyPolicy
 	// KeepDead leaves failed servers in the consensus group until someone removes
 	// them; else each is removed a minute after it failed.
 	KeepDead bool
@@ -46,7 +49,7 @@ func Default() Config {
 	return Config{
 		Graces: Graces{AgentDead: 1200 * time.Millisecond, AgentFrozen: 10 * time.Second, Restarting: 5 * time.Minute},
 		Brake:  Brake{Share: 0.34, Window: 30 * time.Second, Pace: 5 * time.Second},
-		GC:     DefaultGC(),
+		GC:     DefaultGC(), KeyPolicy: DefaultKeyPolicy(),
 	}
 }
 
@@ -67,6 +70,8 @@ type Leader struct {
 	balancer *rebalancer
 	tokens   *tokenJanitor
 	replica  *replicator
+	keyring  *keyring
+	locks    *locks
 }
 
 // New subscribes to the state. Nothing runs before Run.
@@ -85,6 +90,8 @@ func New(cfg Config) *Leader {
 	l.leases = newLeases(l, l.subscribe(state.TableNodes))
 	l.balancer = newRebalancer(l, l.subscribe(state.TableNodes, state.TableAllocs, state.TableRebalance, state.TableScheduler))
 	l.tokens, l.replica = newTokenJanitor(l), &replicator{l, l.log.Named("acl")}
+	l.keyring = newKeyring(l, l.subscribe(state.TableRootKeys))
+	l.locks = newLocks(l, l.subscribe(state.TableLocks))
 	cfg.State.Changes(func(changes []state.Change) {
 		for _, f := range l.feeds {
 			f.put(changes)
@@ -123,6 +130,8 @@ func (l *Leader) Run(ctx context.Context) error {
 		{"rebalance", l.balancer.run},
 		{"tokens", l.tokens.run},
 		{"acl replica", l.replica.run},
+		{"keyring", l.keyring.run},
+		{"locks", l.locks.run},
 	} {
 		g.Go(func() error {
 			if err := loop.run(ctx); err != nil && !errors.Is(err, context.Canceled) {

@@ -78,6 +78,10 @@ var eventKinds = map[string]eventKind{
 			return eventFacts{s.Namespace, s.ID, []string{s.JobID, s.ServiceName}}
 		},
 	},
+	TableVariables: {
+		topic: "Variable", field: "Variable", usual: "VariableUpserted", gone: "VariableDeleted",
+		facts: variableEventFacts,
+	},
 	TableNodePools: {
 		topic: api.TopicNodePool, field: "NodePool", usual: "NodePoolUpserted", gone: "NodePoolDeleted",
 		facts: func(row any) eventFacts { return eventFacts{key: row.(*api.NodePool).Name} },

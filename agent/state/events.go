@@ -148,6 +148,9 @@ func (s *Subscription) eventsOf(c commit) api.Events {
 		if s, isService := row.(*Service); isService {
 			payload[kind.field] = &s.ServiceRegistration
 		}
+		if v, isVariable := row.(*Variable); isVariable {
+			payload[kind.field] = v.eventView() // without its items and its lock's ID
+		}
 		if n, isNode := row.(*Node); isNode {
 			payload[kind.field] = &n.Node // without the secret
 		}

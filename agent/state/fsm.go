@@ -127,4 +127,12 @@ var commands = [...]handler{
 	TypeUseOneTimeToken:       on(applyUseOneTimeToken),
 	TypeExpireACLTokens:       on(applyExpireACLTokens),
 	TypeReplicateACL:          on(applyReplicateACL),
+	TypeAddRootKey:            on(applyAddRootKey),
+	TypeMoveRootKey:           on(applyMoveRootKey),
+	TypeDeleteRootKey:         on(applyDeleteRootKey),
+	TypeWrapRootKeys:          on(applyWrapRootKeys),
+	TypePutVariable:           on(applyPutVariable),
+	TypeDeleteVariable:        on(applyDeleteVariable),
+	TypeLockVariable:          on(applyLockVariable),
+	TypeRekeyVariables:        on(applyRekeyVariables),
 }

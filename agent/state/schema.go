@@ -165,6 +165,13 @@ var tables = []table{
 	{TableACLBindingRules, []index{identity(func(r *api.ACLBindingRule) []byte { return joinKey(r.ID) })}},
 	{tableOneTime, []index{identity(func(t *api.OneTimeToken) []byte { return joinKey(t.OneTimeSecretID) })}},
 	{tableACLBootstrap, []index{identity(func(*aclBootstrap) []byte { return joinKey("") })}},
+	{TableRootKeys, []index{identity(func(k *RootKey) []byte { return joinKey(k.KeyID) })}},
+	{tableKEK, []index{identity(func(k *KeyEncryptionKey) []byte { return joinKey(k.ID) })}},
+	{TableVariables, []index{
+		identity(func(v *Variable) []byte { return joinKey(v.Namespace, v.Path) }),
+		some(byKey, func(v *Variable) []byte { return joinKey(v.KeyID) }),
+	}},
+	{TableLocks, []index{identity(func(l *VariableLock) []byte { return joinKey(l.Namespace, l.Path) })}},
 	{tableTokens, []index{
 		identity(func(t *token) []byte { return joinKey(t.Token) }),
 		some(byAge, func(t *token) []byte { return binary.BigEndian.AppendUint64(nil, uint64(t.At)) }),
