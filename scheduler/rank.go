@@ -3,6 +3,7 @@ package scheduler
 import (
 	"math"
 	"slices"
+	"strconv"
 )
 
 // pass chooses nodes for any number of allocations of one group. All feasible nodes are
@@ -13,6 +14,7 @@ import (
 //	  job-anti-affinity          -(n+1)/count when n of the group are there
 //	  node-affinity              weights that match / sum of all weights, -1..1
 //	  allocation-spread          see dimension.score
+//	  devices                    weights that match of the devices it would get / sum of all, -1..1
 //	  node-reschedule-penalty    -1 where an earlier attempt failed
 type pass struct {
 	d      *decision
@@ -34,6 +36,8 @@ type pass struct {
 	buckets     []bucket
 	tops        tournament // by bucket
 	byValues    map[string]int32
+	values      []int32 // of the node that findBucket looks at
+	key         []byte  // the same, as a key of byValues
 
 	gen     []uint32
 	onGroup []int32
@@ -42,7 +46,8 @@ type pass struct {
 	spread  bool // the spread algorithm instead of binpack
 	metric  *Metric
 
-	evictions []eviction // nodes where evicting makes room; nil = not looked for yet
+	evictions *evictions // of nodes where evicting makes room; nil = not looked for yet
+	aside     []eviction // that a distinct property closed
 }
 
 // affinity is a compiled wish with its share of all weights.
@@ -64,6 +69,9 @@ func newPass(d *decision, job *Job, g *Group, items []item, index int) *pass {
 		seed:         hashString(job.Namespace + "\x00" + job.ID + "\x00" + g.Name),
 		spread:       d.req.Settings.Algorithm == "spread",
 	}
+	for _, dim := range p.dims {
+		dim.countNodes(d.c)
+	}
 	p.countExisting()
 	p.compileAffinities()
 	p.openBuckets()
@@ -73,7 +81,10 @@ func newPass(d *decision, job *Job, g *Group, items []item, index int) *pass {
 }
 
 func hasDistinctHosts(list []Constraint) bool {
-	return slices.ContainsFunc(list, func(c Constraint) bool { return c.Operand == distinctHosts && c.RTarget != "false" })
+	return slices.ContainsFunc(list, func(c Constraint) bool {
+		on, err := strconv.ParseBool(c.RTarget)
+		return c.Operand == distinctHosts && (on || err != nil)
+	})
 }
 
 // countExisting counts what the plan leaves of the group, and of the job where a rule
@@ -173,6 +184,9 @@ func (p *pass) openBuckets() {
 	}
 	p.buckets, p.byValues = []bucket{}, map[string]int32{}
 	p.uniqueDims = slices.ContainsFunc(p.dims, func(d *dimension) bool { return d.unique })
+	for _, dim := range p.dims {
+		dim.useLevels()
+	}
 	if p.uniqueDims {
 		p.c.scratch.bucket = p.c.scratch.buckets(len(p.c.loads))
 	} else {
@@ -198,24 +212,28 @@ func (p *pass) bucketOf(ord int32) int32 {
 }
 
 func (p *pass) findBucket(n *Node) int32 {
-	values := make([]int32, len(p.dims))
-	var key []byte
-	for i, dim := range p.dims {
-		v := dim.value(n)
-		values[i] = v
+	values, key := p.values[:0], p.key[:0]
+	for _, dim := range p.dims {
+		v := dim.coordinate(n)
+		values = append(values, v)
 		key = append(key, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
 	}
+	p.values, p.key = values, key
 	if b, ok := p.byValues[string(key)]; ok {
 		return b
 	}
 	b := int32(len(p.buckets))
 	p.byValues[string(key)] = b
+	values = slices.Clone(values)
 	p.buckets = append(p.buckets, bucket{values: values})
 	p.tops.grow()
 	for i, dim := range p.dims {
 		dim.buckets[values[i]] = append(dim.buckets[values[i]], b)
 	}
 	p.buckets[b].closed = p.full(values)
+	for i, dim := range p.dims {
+		p.buckets[b].boost += dim.score(values[i])
+	}
 	return b
 }
 
@@ -240,7 +258,22 @@ func (p *pass) candidate(ord int32) (cand candidate, parts int) {
 		sum += liked
 		parts++
 	}
+	if liked := p.devicesLiked(ord); liked != 0 {
+		sum += liked
+		parts++
+	}
 	return candidate{sum: sum, tie: mix(p.c.slots[ord].hash ^ p.seed), ord: ord, gen: p.gen[ord]}, parts
+}
+
+// devicesLiked is what the affinities of device asks say of the devices that one more
+// allocation would get, in -1..1.
+func (p *pass) devicesLiked(ord int32) float64 {
+	pins := p.filter.pins
+	if pins == nil || !pins.picky {
+		return 0
+	}
+	own, _ := pins.fit(p.c, ord)
+	return own.score
 }
 
 // antiAffinity discourages a second allocation of a group on a node that has n.
@@ -290,12 +323,24 @@ var pow10Table = func() (t [pow10Steps + 1]float64) {
 // refresh ranks one node again after something on it changed.
 func (p *pass) refresh(ord int32) {
 	p.gen[ord]++
-	b := p.bucketOf(ord)
-	if o := p.judge(ord); o.kind == candidateNode {
-		cand, parts := p.candidate(ord)
-		p.buckets[b].heaps[parts-1].push(cand)
+	p.push(ord)
+	p.settle(p.bucketOf(ord))
+}
+
+// push puts a node into its bucket if it could take one more. One that only a distinct
+// property keeps off comes too: the property may be given back.
+func (p *pass) push(ord int32) {
+	switch p.judge(ord).kind {
+	case candidateNode:
+	case filteredValue:
+		if p.filter.shortOf(ord) != fits {
+			return
+		}
+	default:
+		return
 	}
-	p.settle(b)
+	cand, parts := p.candidate(ord)
+	p.buckets[p.bucketOf(ord)].heaps[parts-1].push(cand)
 }
 
 // withdraw takes a node out of the ranking until it is refreshed.
@@ -350,11 +395,15 @@ func (p *pass) count(ord, by int32) {
 	for _, dim := range p.dims {
 		all = dim.change(dim.value(n), by) || all
 	}
+	p.relocate(n)
 	if all {
 		p.rescoreAll()
 		return
 	}
 	for _, dim := range p.dims {
+		if dim.levels {
+			continue // the score of a level changes with the least level only
+		}
 		for _, b := range dim.buckets[dim.value(n)] {
 			p.rescore(b)
 		}

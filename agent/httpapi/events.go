@@ -58,7 +58,9 @@ func eventStream(a *API, r *request) (any, error) {
 		cancel()
 		line := eventLine{Index: ev.Index}
 		for _, e := range ev.Events {
-			line.Events = append(line.Events, shownEvent(e))
+			if shown := shownEvent(e); r.mayKnow(shown) {
+				line.Events = append(line.Events, shown)
+			}
 		}
 		switch {
 		case r.Context().Err() != nil:
@@ -68,11 +70,32 @@ func eventStream(a *API, r *request) (any, error) {
 		case err != nil:
 			a.log.Info("event stream ended", "err", err)
 			return streamed{}, nil
+		case len(line.Events) == 0:
+			continue
 		}
-		if err := out.json(line); err != nil {
+		if err := out.lines(split(line)); err != nil {
 			return streamed{}, nil
 		}
 	}
+}
+
+// split gives an evaluation and the one that follows it lines of their own: in the Nomad
+// API they are changed one after the other, and clients count on it. Until the last line
+// of an index is read the index is not complete: the others bear the one before it, so
+// that who resumes from it sees all of them again.
+func split(whole eventLine) []eventLine {
+	lines, evals := []eventLine{{Index: whole.Index}}, 0
+	for _, e := range whole.Events {
+		if e.Topic == api.TopicEvaluation {
+			if evals++; evals > 1 {
+				lines[len(lines)-1].Index = whole.Index - 1
+				lines = append(lines, eventLine{Index: whole.Index})
+			}
+		}
+		last := &lines[len(lines)-1]
+		last.Events = append(last.Events, e)
+	}
+	return lines
 }
 
 // shownEvent is an event with its row's namespace; a node has the form that nodes
@@ -89,6 +112,8 @@ func shownEvent(e api.Event) event {
 	case *api.Deployment:
 		out.Namespace = row.Namespace
 	case *api.ServiceRegistration:
+		out.Namespace = row.Namespace
+	case *api.VariableMetadata:
 		out.Namespace = row.Namespace
 	case *api.Node:
 		out.Payload = map[string]any{"Node": viewNode(row)}
@@ -129,6 +154,9 @@ type stream struct {
 func newStream(r *request, contentType string, timeout time.Duration) *stream {
 	r.w.Header().Set("Content-Type", contentType)
 	r.w.Header().Set("Cache-Control", "no-cache")
+	if r.onStream != nil {
+		r.onStream()
+	}
 	r.w.WriteHeader(http.StatusOK)
 	s := &stream{w: r.w, ctl: http.NewResponseController(r.w), timeout: timeout}
 	s.ctl.Flush()
@@ -141,6 +169,19 @@ func (s *stream) json(v any) error {
 		return err
 	}
 	return s.write(b)
+}
+
+// lines writes several at once.
+func (s *stream) lines(all []eventLine) error {
+	var out []byte
+	for _, line := range all {
+		b, err := encode(line, false)
+		if err != nil {
+			return err
+		}
+		out = append(out, b...)
+	}
+	return s.write(out)
 }
 
 func (s *stream) write(b []byte) error {

@@ -1,20 +1,31 @@
 package httpapi
 
+import "strings"
+
 // laterRoutes are the paths of the Nomad API that this version refuses: with a
 // text that says so, because a silent 404 would look like a wrong address.
 func laterRoutes() []route {
 	var table []route
 	for _, l := range later {
 		for _, m := range l.methods {
-			table = append(table, route{method: m, path: l.path, right: anyone, where: here, do: refuse(l.what)})
+			table = append(table, route{method: m, path: l.path, right: refusedTo(l.path), where: here, do: refuse(l.what)})
 		}
 	}
 	for _, e := range enterprise {
 		for _, m := range e.methods {
-			table = append(table, route{method: m, path: e.path, right: anyone, where: here, do: enterpriseOnly})
+			table = append(table, route{method: m, path: e.path, right: refusedTo(e.path), where: here, do: enterpriseOnly})
 		}
 	}
 	return table
+}
+
+// refusedTo is who is told that a path is not supported. Who has no token is told no
+// more than elsewhere, unless the path is for those who are about to get one.
+func refusedTo(path string) right {
+	if strings.HasPrefix(path, "/v1/acl/oidc/") {
+		return anyone
+	}
+	return identified
 }
 
 func refuse(what string) handler {
@@ -52,36 +63,10 @@ var later = []refused{
 	{"/v1/client/identity/renew", "node identity", onlyPut},
 	{"/v1/agent/monitor/export", "exporting logs", onlyGet},
 	{"/v1/operator/autopilot/configuration", "changing the autopilot configuration", []string{putOnly}},
-	{"/v1/operator/keyring/keys", "the root keyring", onlyGet},
-	{"/v1/operator/keyring/key/{id}", "the root keyring", onlyDel},
-	{"/v1/operator/keyring/rotate", "the root keyring", onlyPut},
 	{"/v1/operator/upgrade-check/vault-workload-identity", "the Vault upgrade check", onlyGet},
-	{"/.well-known/openid-configuration", "OpenID discovery", onlyGet},
-	{"/v1/acl/bootstrap", "ACLs", onlyPut},
-	{"/v1/acl/policies", "ACLs", onlyGet},
-	{"/v1/acl/policy/{name}", "ACLs", getPutDel},
-	{"/v1/acl/tokens", "ACLs", onlyGet},
-	{"/v1/acl/token", "ACLs", onlyPut},
-	{"/v1/acl/token/{id}", "ACLs", getPutDel},
-	{"/v1/acl/token/self", "ACLs", onlyGet},
-	{"/v1/acl/token/onetime", "ACLs", onlyPut},
-	{"/v1/acl/token/onetime/exchange", "ACLs", onlyPut},
-	{"/v1/acl/roles", "ACLs", onlyGet},
-	{"/v1/acl/role", "ACLs", onlyPut},
-	{"/v1/acl/role/{id}", "ACLs", getPutDel},
-	{"/v1/acl/role/name/{name}", "ACLs", onlyGet},
-	{"/v1/acl/auth-methods", "ACLs", onlyGet},
-	{"/v1/acl/auth-method", "ACLs", onlyPut},
-	{"/v1/acl/auth-method/{name}", "ACLs", getPutDel},
-	{"/v1/acl/binding-rules", "ACLs", onlyGet},
-	{"/v1/acl/binding-rule", "ACLs", onlyPut},
-	{"/v1/acl/binding-rule/{id}", "ACLs", getPutDel},
-	{"/v1/acl/oidc/auth-url", "ACLs", onlyPut},
-	{"/v1/acl/oidc/complete-auth", "ACLs", onlyPut},
-	{"/v1/acl/login", "ACLs", onlyPut},
+	{"/v1/acl/oidc/auth-url", "logging in with OIDC (auth methods of type JWT work)", onlyPut},
+	{"/v1/acl/oidc/complete-auth", "logging in with OIDC (auth methods of type JWT work)", onlyPut},
 	{"/v1/acl/identity/client-introduction-token", "ACLs", onlyPut},
-	{"/v1/vars", "variables", onlyGet},
-	{"/v1/var/{path...}", "variables", getPutDel},
 	{"/v1/volumes", "volumes", getPut},
 	{"/v1/volumes/external", "volumes", onlyGet},
 	{"/v1/volumes/snapshot", "volumes", getPutDel},

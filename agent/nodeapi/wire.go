@@ -14,6 +14,8 @@ const (
 	PathAllocs   = "/v1/internal/node/allocs"
 	PathStatus   = "/v1/internal/node/status"
 	PathGoodbye  = "/v1/internal/node/goodbye"
+	// PathIdentities answers what the node's tasks, and the node itself, show to others.
+	PathIdentities = "/v1/internal/node/identities"
 
 	HeaderNode    = "X-Selfheal-Node"
 	HeaderSecret  = "X-Selfheal-Secret"
@@ -89,6 +91,8 @@ type AllocsResponse struct {
 type Alloc struct {
 	api.Allocation
 	JobRef JobRef
+	// Cores are pinned for the allocation, in the order of the tasks that ask for some.
+	Cores []int `json:",omitempty"`
 	// Rebooted: tasks of this allocation cannot be running any more.
 	Rebooted bool `json:",omitempty"`
 }
@@ -103,7 +107,7 @@ func (a *Alloc) MarshalJSON() ([]byte, error) {
 		DesiredTransition: a.DesiredTransition, ClientStatus: a.ClientStatus, TaskStates: a.TaskStates,
 		DeploymentID: a.DeploymentID, DeploymentStatus: a.DeploymentStatus, PreviousAllocation: a.PreviousAllocation,
 		AllocModifyIndex: a.AllocModifyIndex, CreateIndex: a.CreateIndex, CreateTime: a.CreateTime,
-		JobRef: a.JobRef, Rebooted: a.Rebooted,
+		JobRef: a.JobRef, Cores: a.Cores, Rebooted: a.Rebooted,
 	})
 }
 
@@ -125,7 +129,8 @@ type order struct {
 	CreateIndex        uint64
 	CreateTime         int64
 	JobRef             JobRef
-	Rebooted           bool `json:",omitempty"`
+	Cores              []int `json:",omitempty"`
+	Rebooted           bool  `json:",omitempty"`
 }
 
 // StatusRequest reports what became of allocations. It is idempotent: it states
