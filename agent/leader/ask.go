@@ -61,15 +61,20 @@ func (l *Leader) ask(ctx context.Context, begin func(*evaluator) *scheduler.Inqu
 	}
 }
 
+// hear takes a question, also when there is so much to decide that the loop never waits. What
+// happened before it was asked must be absorbed before it is considered.
+func (e *evaluator) hear() {
+	select {
+	case q := <-e.asks:
+		e.questions = append(e.questions, q)
+	default:
+	}
+}
+
 // consider begins every new question, which answers the short ones, and goes on with one
 // of the others for a step of a few milliseconds, in turn. So decisions wait no longer than
 // that for answers, and answers come however much there is to decide.
 func (e *evaluator) consider() {
-	select {
-	case q := <-e.asks: // also when there is so much to decide that the loop never waits
-		e.questions = append(e.questions, q)
-	default:
-	}
 	e.questions = slices.DeleteFunc(e.questions, func(q *question) bool {
 		if q.ctx.Err() != nil { // nobody waits for it
 			if q.work != nil {
