@@ -49,6 +49,7 @@ func (e *evaluator) run(ctx context.Context) error {
 	defer e.dismiss()
 	for {
 		end := e.busy()
+		e.hear()
 		snap := e.look()
 		e.consider()
 		batch, next := due(snap, time.Now())
