@@ -73,7 +73,7 @@ type route struct {
 // lists what is refused.
 func routes() []route {
 	table := []route{}
-	for _, group := range [][]route{jobRoutes, nodeNounRoutes, allocRoutes, serverRoutes, clientRoutes, agentRoutes, operatorRoutes, variableRoutes, rootKeyRoutes, laterRoutes()} {
+	for _, group := range [][]route{jobRoutes, nodeNounRoutes, allocRoutes, serverRoutes, clientRoutes, agentRoutes, operatorRoutes, variableRoutes, rootKeyRoutes, identityRoutes, laterRoutes()} {
 		table = append(table, group...)
 	}
 	return table
