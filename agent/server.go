@@ -78,6 +78,7 @@ func (a *Agent) startServer() error {
 		Interval: a.cfg.Server.JobGCInterval, Eval: a.cfg.Server.EvalGCThreshold, Job: a.cfg.Server.JobGCThreshold,
 		Node: a.cfg.Server.NodeGCThreshold, Deployment: a.cfg.Server.DeploymentGCThreshold, Batch: leader.DefaultGC().Batch,
 	}
+	lc.ACL = a.leaderACL()
 	lc.Keys, lc.KeyPolicy = ring, leader.KeyPolicy{
 		Interval: a.cfg.Server.RootKeyGCInterval, Rotate: a.cfg.Server.RootKeyRotationThreshold, GC: a.cfg.Server.RootKeyGCThreshold,
 	}

@@ -234,7 +234,7 @@ func example(short, connect bool) []byte {
 
 // confirm asks a question on a terminal. Elsewhere it wants -yes.
 func (s *session) confirm(question string) error {
-	if f, ok := s.in.(*os.File); !ok || !isTerminal(f) {
+	if !s.interactive() {
 		return usagef("%s Nobody is there to ask: give -yes", question)
 	}
 	fmt.Fprintf(s.err, "%s [y/N] ", question)
@@ -243,4 +243,10 @@ func (s *session) confirm(question string) error {
 		return exitError{1, errors.New("not confirmed; nothing was done")}
 	}
 	return nil
+}
+
+// interactive reports whether somebody is there to answer.
+func (s *session) interactive() bool {
+	f, ok := s.in.(*os.File)
+	return ok && isTerminal(f)
 }

@@ -39,6 +39,7 @@ func FuzzParse(f *testing.F) {
 		if job != nil {
 			printed(t, job)
 			Validate(job, Limits{})
+			APIDefaults(job)
 			Canonicalize(job)
 			Validate(job, Limits{})
 			once := encode(t, job)

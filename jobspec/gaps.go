@@ -34,7 +34,6 @@ var gaps = gapTable{
 	{in: "NetworkResource", field: "Device", what: "network device", instead: "the node chooses the interface (network_interface)"},
 	{in: "NetworkResource", field: "CIDR", what: "network cidr"},
 	{in: "NetworkResource", field: "IP", what: "network ip"},
-	{in: "Port", field: "HostNetwork", what: "host_network %s", only: []string{"", "default"}},
 	{in: "VolumeRequest", field: "Type", what: "volume type %s", only: []string{"", "host"}, instead: `use type = "host"`},
 	{in: "VolumeRequest", field: "MountOptions", what: "mount_options"},
 
@@ -65,7 +64,6 @@ var gaps = gapTable{
 	{in: "Task", field: "ScalingPolicies", what: "scaling in a task", instead: "scaling in the group is supported"},
 	{in: "Task", field: "Artifacts", what: "artifact", instead: "put the files on the node, or into the image"},
 	{in: "Task", field: "Templates", what: "template", instead: "use env, or a file that is on the node"},
-	{in: "Resources", field: "NUMA", what: "resources numa"},
 	{in: "Resources", field: "SecretsMB", what: "resources secrets"},
 }
 

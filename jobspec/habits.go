@@ -105,6 +105,7 @@ func (d *decoder) blockHabits() map[reflect.Type]map[string]blockHabit {
 		},
 		reflect.TypeFor[api.Task]():            {"identity": d.identity, "scaling": d.taskScaling},
 		reflect.TypeFor[api.NetworkResource](): {"port": d.port},
+		reflect.TypeFor[api.Resources]():       {"network": d.taskNetwork},
 	}
 }
 
@@ -184,6 +185,14 @@ func (d *decoder) taskScaling(b block, dst any) {
 	policy.Type = verticalTypes[b.Labels[0]]
 	task := dst.(*api.Task)
 	task.ScalingPolicies = append(task.ScalingPolicies, policy)
+}
+
+// taskNetwork reads network in resources, where old job files have it.
+func (d *decoder) taskNetwork(b block, dst any) {
+	d.diags = append(d.diags, Diagnostic{
+		Severity: Warning, Summary: "network in resources is deprecated", Detail: "write it in the group, whose tasks share it",
+	}.at(b.TypeRange))
+	d.block(b, reflect.ValueOf(&dst.(*api.Resources).Networks).Elem())
 }
 
 // port tells static ports from those that the scheduler picks.

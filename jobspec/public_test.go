@@ -22,9 +22,10 @@ func TestPublic(t *testing.T) {
 				out = append(out, "// "+d.String()+"\n"...)
 			}
 			golden(t, strings.TrimSuffix(path, ".hcl")+".json", out)
-			readsBack(t, path, job)
+			readsBack(t, path, job, none)
+			readsBack(t, path, job, APIDefaults)
+			readsBack(t, path, job, Canonicalize)
 			lifecycle(t, job)
-			readsBack(t, path, job)
 		})
 	}
 }

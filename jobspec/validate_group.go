@@ -169,6 +169,8 @@ func (c checker) volumes(g *api.TaskGroup) {
 			c.errorf(`type is missing; write type = "host"`)
 		case volume.Source == "":
 			c.errorf("source is missing: the name of the volume on the node")
+		case volume.Type == "host":
+			c.hostVolume(volume)
 		}
 	}
 }

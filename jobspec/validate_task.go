@@ -90,6 +90,7 @@ func (c checker) resources(r *api.Resources) {
 	}
 	c.within("disk", or(r.DiskMB), 0, maxMB)
 	c.within("iops", or(r.IOPS), 0, maxMB)
+	c.numa(r)
 	for _, d := range r.Devices {
 		if d == nil {
 			continue

@@ -118,6 +118,10 @@ func TestHostileJSON(t *testing.T) {
 			job = &api.Job{}
 		}
 		Validate(job, Limits{}) // also before canonicalization it must not panic
+		var parsed *api.Job
+		if err := json.Unmarshal([]byte(body), &parsed); err == nil && parsed != nil {
+			APIDefaults(parsed)
+		}
 		Canonicalize(job)
 		got := Validate(job, Limits{})
 		text := fmt.Sprint(got.Err())

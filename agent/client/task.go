@@ -442,7 +442,7 @@ func (t *task) config() driver.TaskConfig {
 		JobName: text(t.a.job.Name, t.a.want.JobID), GroupName: t.a.want.TaskGroup, Name: t.spec.Name,
 		Config: interpolateMap(t.spec.Config, look), Env: env, User: interpolate(t.spec.User, look),
 		TaskDir: dirs.task, AllocDir: dirs.alloc, LocalDir: dirs.local, SecretsDir: dirs.secrets, LogDir: dirs.logs,
-		Resources:  driver.Resources{CPUMHz: cpu, MemoryMB: memory, MemoryMaxMB: memoryMax},
+		Resources:  driver.Resources{CPUMHz: cpu, MemoryMB: memory, MemoryMaxMB: memoryMax, Cores: scope.cores()},
 		KillSignal: t.spec.KillSignal, KillTimeout: t.pol.killTimeout,
 		StateDir: t.stateDir(),
 	}

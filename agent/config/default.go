@@ -65,6 +65,7 @@ func defaultServer() Server {
 			BatchEvalGCThreshold:  24 * time.Hour,
 			DeploymentGCThreshold: time.Hour,
 			NodeGCThreshold:       24 * time.Hour,
+			ACLTokenGCThreshold:   time.Hour,
 
 			RootKeyGCInterval:        10 * time.Minute,
 			RootKeyGCThreshold:       time.Hour,

@@ -41,7 +41,6 @@ var ignored = map[string]string{
 	"server.csi_volume_claim_gc_interval":  notYet,
 	"server.csi_volume_claim_gc_threshold": notYet,
 	"server.csi_plugin_gc_threshold":       notYet,
-	"server.acl_token_gc_threshold":        notYet,
 	"server.start_timeout":                 "a server is ready in well under a second, or says why not",
 	"server.search":                        notYet,
 	"server.default_scheduler_config.node_limit_for_feasibility_checks": "all feasible nodes are scored",

@@ -47,6 +47,8 @@ type GC struct {
 	BatchEvalGCThreshold time.Duration `hcl:"batch_eval_gc_threshold"`
 	// DeploymentGCThreshold keeps finished deployments; default 1h.
 	DeploymentGCThreshold time.Duration `hcl:"deployment_gc_threshold"`
+	// ACLTokenGCThreshold keeps tokens that have expired, which nobody can use; default 1h.
+	ACLTokenGCThreshold time.Duration `hcl:"acl_token_gc_threshold"`
 	// NodeGCThreshold keeps nodes that are down; default 24h.
 	NodeGCThreshold time.Duration `hcl:"node_gc_threshold"`
 	// RootKeyGCInterval is the time between two looks at the root keyring; default 10m.

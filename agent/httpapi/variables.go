@@ -21,10 +21,10 @@ const (
 
 // The routes of variables ask themselves who may do what: it depends on the path.
 var variableRoutes = []route{
-	{method: get, path: "/v1/vars", right: anyone, where: leaderRead, do: variablesList},
-	{method: get, path: "/v1/var/{path...}", right: anyone, where: leaderRead, do: variableInfo},
-	{method: put, path: "/v1/var/{path...}", right: anyone, where: leaderToken, do: variablePut},
-	{method: del, path: "/v1/var/{path...}", right: anyone, where: leaderWrite, do: variableDelete},
+	{method: get, path: "/v1/vars", right: variableAny, where: leaderRead, do: variablesList},
+	{method: get, path: "/v1/var/{path...}", right: variableAny, where: leaderRead, do: variableInfo},
+	{method: put, path: "/v1/var/{path...}", right: variableAny, where: leaderToken, do: variablePut},
+	{method: del, path: "/v1/var/{path...}", right: variableAny, where: leaderWrite, do: variableDelete},
 }
 
 var errVariableNotFound = &Error{http.StatusNotFound, "variable not found"}

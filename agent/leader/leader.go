@@ -33,6 +33,7 @@ type Config struct {
 	Graces  Graces
 	Brake   Brake
 	GC      GC
+	ACL     ACL
 	// Keys keeps the root keyring; nil: there is none to keep.
 	Keys      Keys
 	KeyPolicy KeyPolicy
@@ -66,6 +67,9 @@ type Leader struct {
 	gc       *collector
 	periodic *periodic
 	leases   *leases
+	balancer *rebalancer
+	tokens   *tokenJanitor
+	replica  *replicator
 	keyring  *keyring
 	locks    *locks
 }
@@ -84,6 +88,8 @@ func New(cfg Config) *Leader {
 	l.gc = newCollector(l)
 	l.periodic = newPeriodic(l, l.subscribe(state.TableJobs))
 	l.leases = newLeases(l, l.subscribe(state.TableNodes))
+	l.balancer = newRebalancer(l, l.subscribe(state.TableNodes, state.TableAllocs, state.TableRebalance, state.TableScheduler))
+	l.tokens, l.replica = newTokenJanitor(l), &replicator{l, l.log.Named("acl")}
 	l.keyring = newKeyring(l, l.subscribe(state.TableRootKeys))
 	l.locks = newLocks(l, l.subscribe(state.TableLocks))
 	cfg.State.Changes(func(changes []state.Change) {
@@ -121,6 +127,9 @@ func (l *Leader) Run(ctx context.Context) error {
 		{"gc", l.gc.run},
 		{"periodic", l.periodic.run},
 		{"leases", l.leases.run},
+		{"rebalance", l.balancer.run},
+		{"tokens", l.tokens.run},
+		{"acl replica", l.replica.run},
 		{"keyring", l.keyring.run},
 		{"locks", l.locks.run},
 	} {

@@ -137,6 +137,9 @@ func (s *Subscription) eventsOf(c commit) api.Events {
 			continue
 		}
 		payload := map[string]any{kind.field: row}
+		if kind.show != nil {
+			payload[kind.field] = kind.show(row)
+		}
 		if a, isAlloc := row.(*Alloc); isAlloc {
 			view := snap.API(a)
 			view.Job = nil // as large as all the rest, and the same for each

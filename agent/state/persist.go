@@ -105,6 +105,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[api.Namespace](sv, s, recNamespace, TableNamespaces)
 	saveRows[api.NodePool](sv, s, recNodePool, TableNodePools)
 	saveRows[api.SchedulerConfiguration](sv, s, recScheduler, TableScheduler)
+	saveRows[Rebalancing](sv, s, recRebalance, TableRebalance)
 	saveRows[ClusterMeta](sv, s, recClusterMeta, TableClusterMeta)
 	saveRows[Node](sv, s, recNode, TableNodes)
 	saveRows[api.Job](sv, s, recJob, TableJobs)
@@ -122,6 +123,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[token](sv, s, recToken, tableTokens)
 	saveRows[jobScalings](sv, s, recScaling, tableScalings)
 	saveRows[launched](sv, s, recLaunch, tableLaunch)
+	s.saveACL(sv)
 	saveRows[KeyEncryptionKey](sv, s, recKEK, tableKEK)
 	saveRows[RootKey](sv, s, recRootKey, TableRootKeys)
 	saveRows[Variable](sv, s, recVariable, TableVariables)
@@ -189,6 +191,7 @@ var loaders = [...]func(*loader, []byte) error{
 	recMark:        load[indexRow](tableMarks),
 	recNamespace:   load[api.Namespace](TableNamespaces),
 	recNodePool:    load[api.NodePool](TableNodePools),
+	recRebalance:   load[Rebalancing](TableRebalance),
 	recScheduler:   load[api.SchedulerConfiguration](TableScheduler),
 	recClusterMeta: load[ClusterMeta](TableClusterMeta),
 	recNode:        load[Node](TableNodes),
@@ -204,10 +207,18 @@ var loaders = [...]func(*loader, []byte) error{
 	recToken:       load[token](tableTokens),
 	recScaling:     load[jobScalings](tableScalings),
 	recLaunch:      load[launched](tableLaunch),
-	recKEK:         load[KeyEncryptionKey](tableKEK),
-	recRootKey:     load[RootKey](TableRootKeys),
-	recVariable:    load[Variable](TableVariables),
-	recLock:        load[VariableLock](TableLocks),
+
+	recACLPolicy:      load[api.ACLPolicy](TableACLPolicies),
+	recACLRole:        load[api.ACLRole](TableACLRoles),
+	recACLToken:       load[api.ACLToken](TableACLTokens),
+	recACLAuthMethod:  load[api.ACLAuthMethod](TableACLAuthMethods),
+	recACLBindingRule: load[api.ACLBindingRule](TableACLBindingRules),
+	recOneTime:        load[api.OneTimeToken](tableOneTime),
+	recACLBootstrap:   load[aclBootstrap](tableACLBootstrap),
+	recKEK:            load[KeyEncryptionKey](tableKEK),
+	recRootKey:        load[RootKey](TableRootKeys),
+	recVariable:       load[Variable](TableVariables),
+	recLock:           load[VariableLock](TableLocks),
 }
 
 func loadJob(current bool) func(*loader, []byte) error {

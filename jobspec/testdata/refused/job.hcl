@@ -44,9 +44,6 @@ job "x" {
       }
       resources {
         secrets = 10
-        numa {
-          affinity = "require"
-        }
       }
     }
     task "inherits" {

@@ -6,9 +6,7 @@ job "x" {
       dns {
         servers = ["1.1.1.1"]
       }
-      port "p" {
-        host_network = "public"
-      }
+      port "p" {}
     }
     volume "v" {
       type   = "csi"
