@@ -141,6 +141,10 @@ func ns(capability string) string {
 	return fmt.Sprintf("namespace \"default\" { capabilities = [%q] }", capability)
 }
 
+func vars(capability string) string {
+	return fmt.Sprintf(`namespace "default" { variables { path "x" { capabilities = [%q] } } }`, capability)
+}
+
 // least is, by right, the least rules that suffice; "" for a token with no rules at all
 // that count, and management where no rules do.
 var least = map[right]string{
@@ -161,7 +165,7 @@ var least = map[right]string{
 	poolNodesRead: "node_pool \"gpu\" { policy = \"read\" }\nnode { policy = \"read\" }",
 	poolJobsRead:  "node_pool \"gpu\" { policy = \"read\" }\n" + ns("list-jobs"),
 	namespaceList: ns("parse-job"), namespaceRead: ns("parse-job"), searchAny: ns("list-jobs"), eventRead: ns("read-job"),
-	variableAny: "namespace \"default\" {\n variables {\n path \"x\" { capabilities = [\"list\", \"read\", \"write\", \"destroy\"] }\n }\n}",
+	varList: vars("list"), varRead: vars("read"), varWrite: vars("write"), varDestroy: vars("destroy"),
 }
 
 // anywhere are the rights that a token of another namespace has too: its holder sees
