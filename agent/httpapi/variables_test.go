@@ -185,6 +185,10 @@ func TestVariableLists(t *testing.T) {
 			t.Errorf("%+v: next %q, want %q; %s", *tc.q, next, tc.next, diff)
 		}
 	}
+	found, _, err := ag.client().Search().PrefixSearch("a/", "vars", nil)
+	if err != nil || !slices.Equal(found.Matches["vars"], []string{"a/1", "a/2"}) {
+		t.Errorf("search: %+v %v", found, err)
+	}
 	if code, body, _ := ag.call("DELETE", "/v1/namespace/prod", ""); code != 409 || !strings.Contains(body, `has variables, "a/1" for one`) {
 		t.Errorf("deleting a namespace with variables: %d %s", code, body)
 	}
