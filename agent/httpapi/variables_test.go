@@ -259,6 +259,12 @@ func TestVariableRepeats(t *testing.T) {
 			t.Errorf("%s: %d %s, then %d %s", tc.path, code1, body1, code2, body2)
 		}
 	}
+	release := `{"Lock":{"ID":"` + ag.store.Snapshot().VariableLock(nil, "default", "b").ID + `"}}`
+	for range 2 {
+		if code, body, _ := ag.call("PUT", "/v1/var/b?lock-release&idempotency_token=t3", release); code != 200 {
+			t.Errorf("release: %d %s", code, body)
+		}
+	}
 }
 
 func TestRootKeyring(t *testing.T) {
