@@ -40,7 +40,7 @@ func catalogue() entries {
 		jobVerbs(), jobMoreVerbs(), allocVerbs(), nodeVerbs(), evalVerbs(), deploymentVerbs(),
 		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(), simulateVerbs(), foresightVerbs(), aclVerbs(), varVerbs(),
 		nodePoolVerbs(), nodeMetaVerbs(), volumeVerbs(), scalingVerbs(), tlsVerbs(),
-		snapshotVerbs(), autopilotVerbs(), keyringVerbs(), debugVerbs(), uiVerbs(),
+		snapshotVerbs(), autopilotVerbs(), keyringVerbs(), debugVerbs(), uiVerbs(), topVerbs(),
 		plainVerbs(),
 	)
 	for _, alias := range [][2]string{
