@@ -149,8 +149,8 @@ func (a *adapter) Run(args []string) int {
 			return a.session.fail(a.entry.name, err)
 		}
 	}
-	if a.session.flags.noColor {
-		a.session.color, a.session.errColor = false, false
+	if f := a.session.flags; f.noColor || f.forceColor {
+		a.session.color, a.session.errColor = !f.noColor, !f.noColor
 	}
 	if err := v.guarded(a.session, args); err != nil {
 		return a.session.fail(a.entry.name, err)

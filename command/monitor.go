@@ -123,7 +123,7 @@ func (m *monitor) placed(ctx context.Context, eval *api.Evaluation) error {
 func (m *monitor) unplaced(eval *api.Evaluation) error {
 	for _, group := range keys(eval.FailedTGAllocs) {
 		metric := eval.FailedTGAllocs[group]
-		m.s.say("  Group %q: %s found no node:", group, plural(unplacedTotal(metric), "allocation"))
+		m.s.say("  %s", unplacedHead(group, metric))
 		writeUnplaced(m.s.err, "    ", metric)
 	}
 	next := "The job stays registered."
