@@ -140,7 +140,7 @@ func (s *session) evalPage(c *api.Client, e *api.Evaluation, verbose bool) error
 		for _, group := range keys(e.FailedTGAllocs) {
 			m := e.FailedTGAllocs[group]
 			s.printf("%s\n", unplacedHead(group, m))
-			writeUnplaced(s.out, "  ", m)
+			writeUnplaced(s.out, "  ", m, adviceFor(e.StatusDescription, group))
 		}
 		if e.BlockedEval != "" {
 			s.printf("\nEvaluation %q waiting for additional capacity to place remainder\n", shortID(e.BlockedEval, verbose))

@@ -212,7 +212,7 @@ func (p *jobPage) evaluations(job *api.Job) error {
 	for _, group := range keys(latest.FailedTGAllocs) {
 		m := latest.FailedTGAllocs[group]
 		p.s.printf("%s\n", unplacedHead(group, m))
-		writeUnplaced(p.s.out, "  ", m)
+		writeUnplaced(p.s.out, "  ", m, adviceFor(latest.StatusDescription, group))
 	}
 	return nil
 }

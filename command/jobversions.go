@@ -18,7 +18,7 @@ func jobInspect() verb {
 		short: "Print a job as it is stored",
 		flags: concat(o.rows(), []flagRow{
 			{"version", "N", "This version, or the one with this tag, instead of the current one.", &version, nil},
-			{"hcl", "", "Print the text that it was submitted as.", &source, nil},
+			{"hcl", "", "Print the text that it was submitted as; a job that came without one is written anew.", &source, nil},
 			{"with-vars", "", "With -hcl: print the values of its variables as well.", &vars, nil},
 		}),
 		run: func(s *session, args []string) error {
@@ -60,8 +60,8 @@ func jobInspect() verb {
 func (s *session) submitted(c *api.Client, id string, job *api.Job, vars bool, q *api.QueryOptions) error {
 	version := deref(job.Version)
 	sub, _, err := c.Jobs().Submission(id, int(version), q)
-	if isStatus(err, 404) || err == nil && sub == nil {
-		return fmt.Errorf("the text of version %d of job %q was not kept", version, id)
+	if isStatus(err, 404) || err == nil && (sub == nil || sub.Format == "json") {
+		return s.printHCL(job)
 	}
 	if err != nil {
 		return fmt.Errorf("read submission: %w", err)

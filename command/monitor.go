@@ -145,7 +145,7 @@ func (m *monitor) unplaced(eval *api.Evaluation) error {
 	for _, group := range keys(eval.FailedTGAllocs) {
 		metric := eval.FailedTGAllocs[group]
 		m.s.say("  %s", unplacedHead(group, metric))
-		writeUnplaced(m.s.err, "    ", metric)
+		writeUnplaced(m.s.err, "    ", metric, adviceFor(eval.StatusDescription, group))
 	}
 	next := "The job stays registered."
 	if eval.BlockedEval != "" {

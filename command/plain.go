@@ -189,15 +189,15 @@ func monitorVerb() verb {
 }
 
 func fmtVerb() verb {
-	var check, list, recursive bool
-	write := true
+	var check, recursive bool
+	write, list := true, true
 	return verb{
 		args: "[PATH...]", max: -1, local: true,
 		short: "Lay out job and configuration files",
 		long:  `Lays out .nomad, .hcl and .nomad.hcl files in the one canonical way. PATH is a file, a directory (default: this one) or "-" for standard input.`,
 		flags: []flagRow{
 			{"check", "", "Change nothing; exit 1 if a file would change.", &check, nil},
-			{"list", "", "Name the files that are not laid out.", &list, nil},
+			{"list", "", "Name the files that were, or with -check would be, changed (default true).", &list, nil},
 			{"write", "", "Write the files (default true); false prints them.", &write, nil},
 			{"recursive", "", "Directories below as well.", &recursive, nil},
 		},
@@ -280,9 +280,10 @@ func (f *formatter) file(path string) error {
 		f.changed++
 	}
 	switch {
-	case f.check && !same:
-		f.s.printf("%s\n", path)
 	case f.check:
+		if f.list && !same {
+			f.s.printf("%s\n", path)
+		}
 	case path == "-" || !f.write:
 		_, err := f.s.out.Write(out)
 		return err

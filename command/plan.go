@@ -71,6 +71,16 @@ func plan(s *session, f *jobFile, path string, diff, verbose bool) error {
 	return nil
 }
 
+// plannedAdvice is the scheduler's hint for a group that would wait.
+func plannedAdvice(resp *api.JobPlanResponse, group string) string {
+	for _, e := range resp.CreatedEvals {
+		if advice := adviceFor(e.StatusDescription, group); advice != "" {
+			return advice
+		}
+	}
+	return ""
+}
+
 // dryRun says whether everything would find a node.
 func (s *session) dryRun(resp *api.JobPlanResponse, job *api.Job) {
 	switch {
@@ -79,7 +89,7 @@ func (s *session) dryRun(resp *api.JobPlanResponse, job *api.Job) {
 		for _, group := range keys(resp.FailedTGAllocs) {
 			m := resp.FailedTGAllocs[group]
 			s.printf("  %s\n", unplacedHead(group, m))
-			writeUnplaced(s.out, "    ", m)
+			writeUnplaced(s.out, "    ", m, plannedAdvice(resp, group))
 		}
 	case len(resp.CreatedEvals) == 0 && (job.Periodic != nil || job.ParameterizedJob != nil):
 		s.printf("- Nothing is placed until the job is launched.\n")

@@ -54,7 +54,7 @@ func (req *Request) placed(p *Placement, id string) *Alloc {
 	}
 	if ran != nil {
 		if g := ran.group(p.Group); g != nil {
-			a.Used = g.Resources
+			a.Used, a.Volumes = g.Resources, g.Holds(p.Index)
 		}
 	}
 	return a

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// groupKey names a group in a version of its job.
-type groupKey struct {
-	namespace, job, group string
-	version               uint64
+// groupVersion names a group in a version of its job.
+type groupVersion struct {
+	group   groupKey
+	version uint64
 }
 
 // findRooms finds out, for the groups on each kind of node, how many nodes have room for
@@ -35,7 +35,7 @@ func (s *losses) findRooms() bool {
 // room counts the nodes that could take one more of an allocation's group now; -1 when that
 // would prove nothing about a loss.
 func (s *losses) room(a *Alloc) int {
-	key := groupKey{a.Namespace, a.Job, a.Group, a.JobVersion}
+	key := groupVersion{groupOf(a), a.JobVersion}
 	n, known := s.rooms[key]
 	if !known {
 		req := s.t.source(a.Namespace, a.Job)
@@ -128,7 +128,7 @@ func (s *losses) signature(ord int32) string {
 // unique reports whether the place of an allocation's successor depends on more than the
 // shape of nodes: a rule names something unique, or a volume belongs to an index.
 func (s *losses) unique(a *Alloc) bool {
-	key := groupKey{a.Namespace, a.Job, a.Group, a.JobVersion}
+	key := groupVersion{groupOf(a), a.JobVersion}
 	answer, known := s.uniques[key]
 	if !known {
 		req := s.t.source(a.Namespace, a.Job)

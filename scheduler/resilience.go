@@ -92,7 +92,7 @@ func FindResilience(c *Cluster, source Source, cfg ResilienceConfig) (*Inquiry, 
 		share = stepWork
 	}
 	return inquire(c, source, share, func(t *trial) {
-		s := &losses{t: t, cfg: cfg, out: out, rooms: map[groupKey]int{}, uniques: map[groupKey]bool{}}
+		s := &losses{t: t, cfg: cfg, out: out, rooms: map[groupVersion]int{}, uniques: map[groupVersion]bool{}}
 		s.run()
 	}), out
 }
@@ -102,12 +102,12 @@ type losses struct {
 	t     *trial
 	cfg   ResilienceConfig
 	out   *Resilience
-	kinds []*kind          // most allocations first, the idle nodes last
-	rooms map[groupKey]int // by group: nodes with room for one more
-	base  int              // length of the trial's log before any loss
+	kinds []*kind              // most allocations first, the idle nodes last
+	rooms map[groupVersion]int // by group: nodes with room for one more
+	base  int                  // length of the trial's log before any loss
 
-	uniques map[groupKey]bool // by group: its rules tell alike nodes apart
-	scanned int               // pairs
+	uniques map[groupVersion]bool // by group: its rules tell alike nodes apart
+	scanned int                   // pairs
 }
 
 // kind is a set of nodes that are alike.

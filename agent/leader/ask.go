@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/state"
 	"github.com/selfheal/selfheal/scheduler"
 )
 
@@ -100,6 +101,8 @@ func (e *evaluator) source(namespace, id string) scheduler.Request {
 type WhatIf struct {
 	Annotations *api.PlanAnnotations
 	Failed      map[string]*api.AllocationMetric
+	// Waiting describes the evaluation that would wait for what Failed names.
+	Waiting string
 }
 
 // Plan says what registering job would do, and changes nothing. The job must be
@@ -107,12 +110,14 @@ type WhatIf struct {
 func (l *Leader) Plan(ctx context.Context, job *api.Job) (WhatIf, error) {
 	var out WhatIf
 	err := l.ask(ctx, func(e *evaluator) *scheduler.Inquiry {
-		req := e.planned(job)
+		snap := e.l.cfg.State.Told()
+		req := e.planned(snap, job)
 		req.Cluster = e.cluster
 		p := scheduler.Schedule(req)
 		out = WhatIf{
-			Annotations: &api.PlanAnnotations{DesiredTGUpdates: raiseDesired(p.Desired)},
+			Annotations: &api.PlanAnnotations{DesiredTGUpdates: raiseDesired(p.Desired), PreemptedAllocs: preempted(snap, &p)},
 			Failed:      raiseFailed(p.Failed),
+			Waiting:     waiting(p.Failed),
 		}
 		return nil
 	})
@@ -123,31 +128,27 @@ func (l *Leader) Plan(ctx context.Context, job *api.Job) (WhatIf, error) {
 }
 
 // planned is the decision that registering job would lead to.
-func (e *evaluator) planned(job *api.Job) scheduler.Request {
+func (e *evaluator) planned(snap *state.Snapshot, job *api.Job) scheduler.Request {
 	req := e.source(*job.Namespace, *job.ID)
 	next := *job
 	version, created := uint64(0), uint64(0)
-	if req.Job != nil {
-		version, created = req.Job.Version+1, req.Job.CreateIndex
+	if present := snap.Job(nil, *job.Namespace, *job.ID); present != nil {
+		version, created = *present.Version, deref(present.CreateIndex)
+		if deref(present.Stop) || !state.SameSpec(present, job) {
+			version++
+		}
 	}
 	next.Version, next.CreateIndex = &version, &created
-	lowered := lowerJob(&next)
-	if req.Job != nil && sameShape(req.Job, lowered) {
-		lowered.Version = req.Job.Version // unchanged: the version would stay
-	}
-	req.Job, req.Trigger = lowered, "job-register"
+	req.Job, req.Trigger = lowerJob(&next), "job-register"
 	return req
 }
 
-// sameShape reports whether two versions of a job ask for the same.
-func sameShape(a, b *scheduler.Job) bool {
-	if a.Stopped != b.Stopped || len(a.Groups) != len(b.Groups) {
-		return false
-	}
-	for i := range a.Groups {
-		if a.Groups[i].Shape != b.Groups[i].Shape {
-			return false
+// preempted lists the allocations that a decision evicts.
+func preempted(snap *state.Snapshot, p *scheduler.Plan) (out []*api.AllocationListStub) {
+	for _, s := range p.Stops {
+		if a := snap.Alloc(nil, s.ID); a != nil && s.Desired == scheduler.Evict {
+			out = append(out, snap.API(a).Stub())
 		}
 	}
-	return true
+	return out
 }

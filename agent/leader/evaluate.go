@@ -37,7 +37,7 @@ type evaluator struct {
 	questions []*question
 	resilient resilienceAnswers
 	index     uint64 // of the snapshot that is decided on
-	seen      uint64 // of the last change that cluster knows; the snapshot may be ahead of it
+	seen      uint64 // of the last change that cluster knows
 }
 
 func newEvaluator(l *Leader, f *feed) *evaluator {
@@ -49,9 +49,8 @@ func (e *evaluator) run(ctx context.Context) error {
 	defer e.dismiss()
 	for {
 		end := e.busy()
-		e.absorb(e.feed.take())
+		snap := e.look()
 		e.consider()
-		snap := e.l.cfg.State.Snapshot()
 		batch, next := due(snap, time.Now())
 		if snap.SchedulerConfig(nil).PauseEvalBroker { // an operator repairs something: nothing is decided meanwhile
 			batch, next = nil, time.Time{}
@@ -97,6 +96,14 @@ func (e *evaluator) wait(ctx context.Context, next time.Time) error {
 		e.questions = append(e.questions, q)
 	}
 	return nil
+}
+
+// look takes a snapshot and brings the index up to it or beyond: an index that lacks
+// what an evaluation was made for would find nothing to do, and end it.
+func (e *evaluator) look() *state.Snapshot {
+	snap := e.l.cfg.State.Told()
+	e.absorb(e.feed.take())
+	return snap
 }
 
 // rebuild reads the whole state once, when this server starts to lead. Changes
@@ -277,15 +284,19 @@ func (e *evaluator) plan(snap *state.Snapshot, evals []*api.Evaluation) state.Pl
 		},
 	}
 	decision := scheduler.Schedule(req)
+	timed(&decision, time.Since(now))
 	current := ""
 	if job != nil && dep != nil && dep.JobVersion == job.Version && dep.JobCreateIndex == job.CreateIndex && activeDeployment(dep.Status) {
 		current = dep.ID
 	}
 	out := raisePlan(&decision, main, job, current, e.cluster)
-	if d := decision.Deployment; d != nil && d.Status != "" && dep != nil {
-		out.DeploymentSet = &state.DeploymentSet{ID: dep.ID, Status: d.Status, Description: d.Description}
+	if d := decision.Deployment; d != nil && (d.Status != "" || d.Totals != nil) && dep != nil {
+		out.DeploymentSet = &state.DeploymentSet{ID: dep.ID, Status: d.Status, Description: d.Description, Totals: d.Totals}
 	}
 	e.finish(&out, &decision, main, evals, row, now)
+	if current != "" { // also where nothing was placed for it
+		out.Evals[0].DeploymentID = current
+	}
 	e.occupy(&req, &decision, main)
 	return out
 }
@@ -312,7 +323,7 @@ func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluat
 			done.Status = api.EvalStatusBlocked
 		} else {
 			b := follow(main, triggerQueued, now)
-			b.Status, b.StatusDescription = api.EvalStatusBlocked, "created to place remaining allocations"
+			b.Status, b.StatusDescription = api.EvalStatusBlocked, waiting(p.Failed)
 			b.FailedTGAllocs, b.QueuedAllocations = done.FailedTGAllocs, p.Queued
 			b.SnapshotIndex = e.seen // capacity that came since wakes it at once
 			done.BlockedEval = b.ID
@@ -355,6 +366,15 @@ func (e *evaluator) evicted(p *scheduler.Plan, main *api.Evaluation, now time.Ti
 		out = append(out, ev)
 	}
 	return out
+}
+
+// waiting describes an evaluation that waits for room.
+func waiting(failed map[string]*scheduler.Metric) string {
+	const text = "created to place remaining allocations"
+	if h := hints(failed); h != "" {
+		return text + "; " + h
+	}
+	return text
 }
 
 // hints says, by group, the smallest change that would place what could not be placed.

@@ -81,7 +81,7 @@ func (l *Leader) Resilience(ctx context.Context, query ResilienceQuery) (*healap
 		}
 		answer = &resilienceAnswer{pairs: query.Pairs, brief: query.Brief, seen: e.seen}
 		if query.After != nil {
-			req := e.planned(query.After)
+			req := e.planned(e.l.cfg.State.Told(), query.After)
 			cfg.First = &req
 		} else if known := e.resilient.find(answer); known != nil {
 			answer = known

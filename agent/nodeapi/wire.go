@@ -14,6 +14,8 @@ const (
 	PathAllocs   = "/v1/internal/node/allocs"
 	PathStatus   = "/v1/internal/node/status"
 	PathGoodbye  = "/v1/internal/node/goodbye"
+	// PathIdentities answers what the node's tasks, and the node itself, show to others.
+	PathIdentities = "/v1/internal/node/identities"
 
 	HeaderNode    = "X-Selfheal-Node"
 	HeaderSecret  = "X-Selfheal-Secret"
@@ -89,6 +91,8 @@ type AllocsResponse struct {
 type Alloc struct {
 	api.Allocation
 	JobRef JobRef
+	// Cores are pinned for the allocation, in the order of the tasks that ask for some.
+	Cores []int `json:",omitempty"`
 	// Rebooted: tasks of this allocation cannot be running any more.
 	Rebooted bool `json:",omitempty"`
 }

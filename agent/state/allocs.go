@@ -110,6 +110,9 @@ func (t *tx) wantsEval(a, b *Alloc) string {
 	case a.Client == b.Client:
 		return ""
 	case a.Client == api.AllocClientStatusUnknown:
+		if n := t.Node(nil, b.NodeID); n == nil || n.Status != api.NodeStatusReady {
+			return "" // the job is evaluated when the node is ready again; before, it would be lost sight of once more
+		}
 		return triggerReconnect
 	case b.ServerTerminal():
 		return ""
