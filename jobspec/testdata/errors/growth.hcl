@@ -1,5 +1,4 @@
 locals {
-  list = [for a in range(1000) : [for b in range(1000) : [for c in range(1000) : 1]]]
   wide = format("%999999999d", 1)
   deep = indent(999999999, "a\nb")
   many = replace("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "", format("%9999s", ""))
