@@ -296,7 +296,7 @@ func (d *decoder) value(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, b
 		return cty.DynamicVal, false
 	}
 	val, diags := expr.Value(ctx)
-	if !d.cost.spend(valueSize(val)) {
+	if !d.cost.take(val) {
 		diags = append(diags, costDiagnostic(expr.Range())...)
 	}
 	d.diags = append(d.diags, fromHCL(diags)...)

@@ -55,7 +55,7 @@ var pureFunctions = map[string]function.Function{
 	// encodings
 	"base64decode": encoding.Base64DecodeFunc, "base64encode": encoding.Base64EncodeFunc, "csvdecode": stdlib.CSVDecodeFunc,
 	"jsondecode": stdlib.JSONDecodeFunc, "jsonencode": stdlib.JSONEncodeFunc, "urlencode": encoding.URLEncodeFunc,
-	"yamldecode": ctyyaml.YAMLDecodeFunc, "yamlencode": ctyyaml.YAMLEncodeFunc,
+	"yamldecode": bounded(ctyyaml.YAMLDecodeFunc, checkYAML), "yamlencode": ctyyaml.YAMLEncodeFunc,
 
 	// dates, given as arguments: nothing here reads the clock
 	"formatdate": stdlib.FormatDateFunc, "timeadd": stdlib.TimeAddFunc,

@@ -40,6 +40,16 @@ func (b *budget) spend(units int) bool {
 	return b.left >= 0
 }
 
+// take spends what a value weighs. One that is beyond counting, because its parts
+// share what they hold (aliases of YAML), takes all that is left.
+func (b *budget) take(val cty.Value) bool {
+	size := valueSize(val)
+	if size > maxValues {
+		size = maxCost + 1
+	}
+	return b.spend(size)
+}
+
 // errCost is the one message for a file that costs too much.
 var errCost = errors.New("the expressions of the file make too much: more than 64 MiB in all")
 
@@ -114,7 +124,7 @@ func (e countedJoin) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
-	if !e.cost.spend(valueSize(list)) {
+	if !e.cost.take(list) {
 		return cty.DynamicVal, costDiagnostic(e.Range())
 	}
 	counted := hclsyntax.TemplateJoinExpr{Tuple: &hclsyntax.LiteralValueExpr{Val: list, SrcRange: e.Tuple.Range()}}
@@ -147,7 +157,7 @@ func metered(f function.Function, cost *budget) function.Function {
 				return cty.DynamicVal, errCost
 			}
 			val, err := f.Call(args)
-			if err == nil && !cost.spend(valueSize(val)) {
+			if err == nil && !cost.take(val) {
 				return cty.DynamicVal, errCost
 			}
 			return val, err
@@ -232,4 +242,33 @@ func checkIndent(args []cty.Value) error {
 		return fmt.Errorf("at most %d spaces are allowed", maxWidth)
 	}
 	return checkGrowth(textLength(args[1]) + int(max(0, spaces))*strings.Count(args[1].AsString(), "\n"))
+}
+
+// yamlAnchor and yamlAlias are how a text of YAML names a part of it, and refers to it.
+var (
+	yamlAnchor = regexp.MustCompile(`&([^\s,\[\]{}]+)`)
+	yamlAlias  = regexp.MustCompile(`\*([^\s,\[\]{}]+)`)
+)
+
+// checkYAML bounds what anchors and aliases may make of a text: n aliases, shared out
+// as well as can be, multiply it by e^(n/e), about 1.45 to the power of n.
+func checkYAML(args []cty.Value) error {
+	if len(args) != 1 || textLength(args[0]) == 0 {
+		return nil
+	}
+	text := args[0].AsString()
+	anchors := map[string]bool{}
+	for _, m := range yamlAnchor.FindAllStringSubmatch(text, -1) {
+		anchors[m[1]] = true
+	}
+	size := float64(len(text))
+	for _, m := range yamlAlias.FindAllStringSubmatch(text, -1) {
+		if !anchors[m[1]] {
+			continue // a star in the text
+		}
+		if size *= 1.45; size > maxText {
+			return errors.New("its aliases could make more than 8 MiB")
+		}
+	}
+	return nil
 }

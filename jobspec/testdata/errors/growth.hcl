@@ -16,3 +16,26 @@ job "x" {
     }
   }
 }
+locals {
+  laughs = yamldecode(<<-YAML
+    a: &a [x, x, x, x, x, x, x, x, x, x]
+    b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]
+    c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]
+    d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]
+    e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]
+    f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]
+    g: [*f, *f, *f, *f, *f, *f, *f, *f, *f, *f]
+  YAML
+  )
+  crons  = yamldecode(<<-YAML
+    - "*/5 * * * *"
+    - "*/5 */5 */5 */5 */5"
+    - "*/5 */5 */5 */5 */5"
+    - "*/5 */5 */5 */5 */5"
+    - "*/5 */5 */5 */5 */5"
+    - "*/5 */5 */5 */5 */5"
+    - "*/5 */5 */5 */5 */5 & more"
+  YAML
+  )
+  shared = yamldecode("a: &x [1, 2]\nb: *x")
+}
