@@ -59,6 +59,10 @@ func (a *Agent) startPort() error {
 	return nil
 }
 
+// streamsEnd is how long streams and blocking queries, which were told to end, may take to
+// send what makes their end a clean one. An agent that crashes told them nothing.
+const streamsEnd = 200 * time.Millisecond
+
 // startAPI serves people on one port and agents on the other.
 func (a *Agent) startAPI() error {
 	api, err := httpapi.New(a.apiConfig())
@@ -93,8 +97,13 @@ func (a *Agent) startAPI() error {
 				a.log.Debug("serve "+each.name, "err", err)
 			}
 		}()
-		a.life.add(each.name, func(context.Context) error {
-			err := each.srv.Close() // blocking queries would hold a graceful end for minutes
+		a.life.add(each.name, func(ctx context.Context) error {
+			if a.leaving.Load() {
+				ctx, cancel := context.WithTimeout(ctx, streamsEnd)
+				defer cancel()
+				_ = each.srv.Shutdown(ctx) // what does not end is ended next
+			}
+			err := each.srv.Close()
 			<-done
 			return err
 		})
@@ -126,11 +135,12 @@ func (a *Agent) apiConfig() httpapi.Config {
 		Logger: a.opts.Logger, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter, NodeName: a.cfg.Name, Version: a.opts.Version,
 		Cluster: roster{a}, Keyring: ring{a}, Peers: peers{a}, Agents: peers{a}.agents, Forward: a.port.Client(), Self: a.rpcAddr,
 		Metrics: shown{a.metrics}, Observe: shown{a.metrics}.observe, Prometheus: a.metrics.PrometheusHandler(),
-		AgentSelf: a.self, Reload: a.reload, JWKS: a.jwks,
+		AgentSelf: a.self, Reload: a.reload,
 		Peer: func(r *http.Request) (string, error) {
 			p := transport.PeerOf(r.TLS)
 			return p.NodeID, nil
 		},
+		ACL:         a.accessControl(),
 		EnablePprof: a.cfg.EnableDebug || a.cfg.DevMode,
 		Limits:      httpapi.Limits{MaxConnsPerClient: a.cfg.Limits.HTTPMaxConnsPerClient},
 		JobLimits:   jobspec.Limits{MaxCount: a.cfg.Server.JobMaxCount, MaxPriority: a.cfg.Server.JobMaxPriority},
@@ -139,10 +149,16 @@ func (a *Agent) apiConfig() httpapi.Config {
 		out.State, out.Raft, out.Operator = s.state, log{s}, operator{a}
 		out.Leases = s.leases
 		out.Foresight = foresight{s}
+		out.Secrets, out.JWKS, out.Discovery = s.ring, s.ring.JWKS, s.ring.Discovery
+		out.Identities, out.Signer = identities{s.ring}, identities{s.ring}
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {
 		out.Node, out.Allocs, out.Files, out.Checks = n.client, local{n.client}, n.client, n.client.CheckStatuses
+		out.Owner = func(id string) (httpapi.Owner, bool) {
+			ns, drivers, known := n.client.Belongs(id)
+			return httpapi.Owner{Namespace: ns, Drivers: drivers}, known
+		}
 		out.SetServers = func(addrs []string) error { n.calls.SetServers(addrs); return nil }
 	}
 	return out

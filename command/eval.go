@@ -13,6 +13,7 @@ func evalVerbs() entries {
 		noun("eval", "Look at evaluations: what was decided, and why"),
 		{name: "eval list", make: evalList},
 		{name: "eval status", make: evalStatus},
+		{name: "eval delete", make: evalDelete},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 // writeUnplaced says why allocations of a group found no node: what ruled the
 // nodes out, most first, and what would help: the scheduler's advice, if it gave any.
 func writeUnplaced(w io.Writer, indent string, m *api.AllocationMetric, advice string) {
+	m = orNew(m)
 	line := func(format string, args ...any) { fmt.Fprintf(w, indent+"* "+format+"\n", args...) }
 	if m.NodesEvaluated == 0 && m.NodesFiltered == 0 && m.NodesExhausted == 0 {
 		line("No node was eligible: none in the job's datacenters and node pool is ready")
@@ -95,4 +96,4 @@ func hint(m *api.AllocationMetric) string {
 }
 
 // unplacedTotal is how many allocations of a group a metric stands for.
-func unplacedTotal(m *api.AllocationMetric) int { return m.CoalescedFailures + 1 }
+func unplacedTotal(m *api.AllocationMetric) int { return orNew(m).CoalescedFailures + 1 }

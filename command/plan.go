@@ -44,9 +44,13 @@ func plan(s *session, f *jobFile, path string, diff, verbose bool) error {
 		return err
 	}
 	resp, _, err := c.Jobs().PlanOpts(p.job, &api.PlanOptions{Diff: diff}, &api.WriteOptions{Namespace: deref(p.job.Namespace)})
+	if err == nil && resp == nil {
+		err = errEmpty
+	}
 	if err != nil {
 		return p.refused(s, fmt.Errorf("plan job: %w", err))
 	}
+	resp.CreatedEvals = present(resp.CreatedEvals)
 	if diff && resp.Diff != nil {
 		s.printf("%s\n", jobDiff(resp.Diff, resp.Annotations, verbose, s.color))
 	}
@@ -104,7 +108,7 @@ func (s *session) dryRun(resp *api.JobPlanResponse, job *api.Job) {
 	if a := resp.Annotations; a != nil && len(a.PreemptedAllocs) > 0 {
 		s.printf("- %s would be preempted:\n", plural(len(a.PreemptedAllocs), "allocation"))
 		rows := []string{row("Alloc ID", "Job ID", "Task Group")}
-		for _, p := range a.PreemptedAllocs {
+		for _, p := range present(a.PreemptedAllocs) {
 			rows = append(rows, row(shortID(p.ID, false), p.JobID, p.TaskGroup))
 		}
 		s.table(rows)
@@ -117,7 +121,7 @@ func planChanges(resp *api.JobPlanResponse) bool {
 		return resp.Diff != nil && resp.Diff.Type != "None"
 	}
 	for _, u := range resp.Annotations.DesiredTGUpdates {
-		if u.Stop+u.Place+u.Migrate+u.DestructiveUpdate+u.Canary+u.Preemptions > 0 {
+		if u != nil && u.Stop+u.Place+u.Migrate+u.DestructiveUpdate+u.Canary+u.Preemptions > 0 {
 			return true
 		}
 	}

@@ -55,8 +55,8 @@ var gaps = gapTable{
 
 	{in: "Task", field: "Vault", what: "vault"},
 	{in: "Task", field: "Consul", what: "consul"},
-	{in: "Task", field: "Identity", what: "identity"},
-	{in: "Task", field: "Identities", what: "identity"},
+	{in: "WorkloadIdentity", field: "ExtraClaims", what: "identity extra_claims"},
+	{in: "WorkloadIdentity", field: "ServiceName", what: "identity service_name", instead: "leave it out: services have no identity of their own yet"},
 	{in: "Task", field: "Secrets", what: "secret"},
 	{in: "Task", field: "Actions", what: "action"},
 	{in: "Task", field: "Schedule", what: "schedule"},

@@ -59,6 +59,7 @@ func (c checker) task(job *api.Job, g *api.TaskGroup, t *api.Task) {
 		c.in("restart").restart(t.RestartPolicy)
 	}
 	c.logs(t.LogConfig, g.EphemeralDisk)
+	c.identities(t)
 	if t.Lifecycle != nil {
 		c.in("lifecycle").oneOf("hook", t.Lifecycle.Hook, api.TaskLifecycleHookPrestart, api.TaskLifecycleHookPoststart, api.TaskLifecycleHookPoststop)
 	}

@@ -151,6 +151,11 @@ func TestGapsInJSON(t *testing.T) {
 		"ServiceCheck":    func(j *api.Job) any { return &j.TaskGroups[0].Services[0].Checks[0] },
 		"Task":            func(j *api.Job) any { return j.TaskGroups[0].Tasks[0] },
 		"Resources":       func(j *api.Job) any { return j.TaskGroups[0].Tasks[0].Resources },
+		"WorkloadIdentity": func(j *api.Job) any {
+			t := j.TaskGroups[0].Tasks[0]
+			t.Identity = &api.WorkloadIdentity{}
+			return t.Identity
+		},
 	}
 	for _, row := range gaps {
 		if row.in == "*" {

@@ -18,7 +18,7 @@ func deploymentsList(a *API, r *request) (any, error) {
 		show:     func(d *api.Deployment) *api.Deployment { return d },
 	}
 	return readPage(a, r, l, func(s *state.Snapshot, ws memdb.WatchSet) (iter.Seq[*api.Deployment], uint64) {
-		return s.Deployments(ws, r.namespace, r.prefix), s.Index(state.TableDeployments)
+		return visible(r, deploymentSpace, s.Deployments(ws, r.namespace, r.prefix)), s.Index(state.TableDeployments)
 	})
 }
 

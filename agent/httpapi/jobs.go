@@ -28,15 +28,22 @@ func listJobsWhere(a *API, r *request, meta bool, keep func(*api.Job) bool) (any
 		at:       func(j *api.Job) token { return byName(*j.Namespace, *j.ID) },
 		filterOn: func(j *api.Job) any { return j },
 		keep:     keep,
+		whole:    keep == nil,
 		show: func(j *api.Job) *api.JobListStub {
 			return jobStub(j, snap.JobSummary(watch, *j.Namespace, *j.ID), meta)
 		},
 	}
 	return readPage(a, r, l, func(s *state.Snapshot, ws memdb.WatchSet) (iter.Seq[*api.Job], uint64) {
 		snap, watch = s, ws
-		return s.Jobs(ws, r.namespace, r.prefix), s.Index(state.TableJobs, state.TableSummaries)
+		return visible(r, jobSpace, s.Jobs(ws, r.namespace, r.prefix)), s.Index(state.TableJobs, state.TableSummaries)
 	})
 }
+
+func jobSpace(j *api.Job) string               { return *j.Namespace }
+func allocSpace(row *state.Alloc) string       { return row.Namespace }
+func evalSpace(e *api.Evaluation) string       { return e.Namespace }
+func deploymentSpace(d *api.Deployment) string { return d.Namespace }
+func serviceSpace(s *state.Service) string     { return s.Namespace }
 
 // jobStub is a job as lists show it.
 func jobStub(j *api.Job, summary *api.JobSummary, meta bool) *api.JobListStub {

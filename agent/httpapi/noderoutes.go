@@ -21,7 +21,10 @@ func nodeRoutes() []route {
 		{method: put, path: nodeapi.PathRegister, right: nodeSelf, where: leaderRepeat, do: nodeRegister},
 		{method: put, path: nodeapi.PathAllocs, right: nodeSelf, where: anyServer, do: nodeAllocs},
 		{method: put, path: nodeapi.PathStatus, right: nodeSelf, where: leaderRepeat, do: nodeStatus},
+		{method: put, path: nodeapi.PathIdentities, right: nodeSelf, where: anyServer, do: nodeIdentities},
 		{method: put, path: nodeapi.PathGoodbye, right: nodeSelf, where: leaderRepeat, do: nodeGoodbye},
+		{method: get, path: pathWho, right: valid, where: here, do: aclWho},
+		{method: get, path: PathReplica, right: management, where: leaderRead, do: aclReplica},
 	}
 }
 

@@ -18,6 +18,9 @@ func jobPlan(a *API, r *request) (any, error) {
 	if err := a.address(r, job, &body.WriteRequest); err != nil {
 		return nil, err
 	}
+	if err := r.mayUse(job); err != nil {
+		return nil, err
+	}
 	if a.cfg.Planner == nil {
 		return nil, notYet("planning")
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-memdb"
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/acl"
 	"github.com/selfheal/selfheal/agent/state"
 )
 
@@ -25,6 +26,7 @@ func validName(name string) bool {
 func poolsList(a *API, r *request) (any, error) {
 	l := list[*api.NodePool, *api.NodePool]{
 		at:   func(p *api.NodePool) token { return byName(p.Name) },
+		keep: func(p *api.NodePool) bool { return r.rights().AllowNodePool(p.Name, acl.PoolRead) },
 		show: func(p *api.NodePool) *api.NodePool { return p },
 	}
 	return readPage(a, r, l, func(s *state.Snapshot, ws memdb.WatchSet) (iter.Seq[*api.NodePool], uint64) {

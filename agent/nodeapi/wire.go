@@ -14,6 +14,8 @@ const (
 	PathAllocs   = "/v1/internal/node/allocs"
 	PathStatus   = "/v1/internal/node/status"
 	PathGoodbye  = "/v1/internal/node/goodbye"
+	// PathIdentities answers what the node's tasks, and the node itself, show to others.
+	PathIdentities = "/v1/internal/node/identities"
 
 	HeaderNode    = "X-Selfheal-Node"
 	HeaderSecret  = "X-Selfheal-Secret"

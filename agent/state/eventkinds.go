@@ -13,6 +13,8 @@ type eventKind struct {
 	topic api.Topic
 	field string // the payload's key
 	facts func(row any) eventFacts
+	// show gives the row as it may be seen, nil as it is.
+	show func(row any) any
 	// types by command; "" is the default, gone is used when the row was deleted.
 	types map[Type]string
 	usual string
@@ -76,8 +78,37 @@ var eventKinds = map[string]eventKind{
 			return eventFacts{s.Namespace, s.ID, []string{s.JobID, s.ServiceName}}
 		},
 	},
+	TableVariables: {
+		topic: "Variable", field: "Variable", usual: "VariableUpserted", gone: "VariableDeleted",
+		facts: variableEventFacts,
+	},
 	TableNodePools: {
 		topic: api.TopicNodePool, field: "NodePool", usual: "NodePoolUpserted", gone: "NodePoolDeleted",
 		facts: func(row any) eventFacts { return eventFacts{key: row.(*api.NodePool).Name} },
+	},
+	TableACLTokens: {
+		topic: "ACLToken", field: "ACLToken", usual: "ACLTokenUpserted", gone: "ACLTokenDeleted",
+		facts: func(row any) eventFacts { return eventFacts{key: row.(*api.ACLToken).AccessorID} },
+		show:  withoutSecret,
+	},
+	TableACLPolicies: {
+		topic: "ACLPolicy", field: "ACLPolicy", usual: "ACLPolicyUpserted", gone: "ACLPolicyDeleted",
+		facts: func(row any) eventFacts { return eventFacts{key: row.(*api.ACLPolicy).Name} },
+	},
+	TableACLRoles: {
+		topic: "ACLRole", field: "ACLRole", usual: "ACLRoleUpserted", gone: "ACLRoleDeleted",
+		facts: func(row any) eventFacts { return eventFacts{key: row.(*api.ACLRole).ID} },
+	},
+	TableACLAuthMethods: {
+		topic: "ACLAuthMethod", field: "AuthMethod", usual: "ACLAuthMethodUpserted", gone: "ACLAuthMethodDeleted",
+		facts: func(row any) eventFacts { return eventFacts{key: row.(*api.ACLAuthMethod).Name} },
+		show:  withoutClientSecret,
+	},
+	TableACLBindingRules: {
+		topic: "ACLBindingRule", field: "BindingRule", usual: "ACLBindingRuleUpserted", gone: "ACLBindingRuleDeleted",
+		facts: func(row any) eventFacts {
+			r := row.(*api.ACLBindingRule)
+			return eventFacts{key: r.ID, filter: []string{r.AuthMethod}}
+		},
 	},
 }

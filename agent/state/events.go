@@ -137,6 +137,9 @@ func (s *Subscription) eventsOf(c commit) api.Events {
 			continue
 		}
 		payload := map[string]any{kind.field: row}
+		if kind.show != nil {
+			payload[kind.field] = kind.show(row)
+		}
 		if a, isAlloc := row.(*Alloc); isAlloc {
 			view := snap.API(a)
 			view.Job = nil // as large as all the rest, and the same for each
@@ -144,6 +147,9 @@ func (s *Subscription) eventsOf(c commit) api.Events {
 		}
 		if s, isService := row.(*Service); isService {
 			payload[kind.field] = &s.ServiceRegistration
+		}
+		if v, isVariable := row.(*Variable); isVariable {
+			payload[kind.field] = v.eventView() // without its items and its lock's ID
 		}
 		if n, isNode := row.(*Node); isNode {
 			payload[kind.field] = &n.Node // without the secret

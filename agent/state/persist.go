@@ -46,6 +46,14 @@ const (
 	recLaunch
 )
 
+// Kinds of later records number themselves as their commands do.
+const (
+	recRootKey  byte = 50
+	recKEK      byte = 51
+	recVariable byte = 52
+	recLock     byte = 53
+)
+
 // maxRecord bounds one row when a damaged length would ask for all memory.
 const maxRecord = 1 << 30
 
@@ -115,6 +123,11 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[token](sv, s, recToken, tableTokens)
 	saveRows[jobScalings](sv, s, recScaling, tableScalings)
 	saveRows[launched](sv, s, recLaunch, tableLaunch)
+	s.saveACL(sv)
+	saveRows[KeyEncryptionKey](sv, s, recKEK, tableKEK)
+	saveRows[RootKey](sv, s, recRootKey, TableRootKeys)
+	saveRows[Variable](sv, s, recVariable, TableVariables)
+	saveRows[VariableLock](sv, s, recLock, TableLocks)
 	sv.raw([]byte{recEnd})
 	sv.raw(binary.BigEndian.AppendUint32(nil, sv.sum))
 	if sv.err == nil {
@@ -194,6 +207,18 @@ var loaders = [...]func(*loader, []byte) error{
 	recToken:       load[token](tableTokens),
 	recScaling:     load[jobScalings](tableScalings),
 	recLaunch:      load[launched](tableLaunch),
+
+	recACLPolicy:      load[api.ACLPolicy](TableACLPolicies),
+	recACLRole:        load[api.ACLRole](TableACLRoles),
+	recACLToken:       load[api.ACLToken](TableACLTokens),
+	recACLAuthMethod:  load[api.ACLAuthMethod](TableACLAuthMethods),
+	recACLBindingRule: load[api.ACLBindingRule](TableACLBindingRules),
+	recOneTime:        load[api.OneTimeToken](tableOneTime),
+	recACLBootstrap:   load[aclBootstrap](tableACLBootstrap),
+	recKEK:            load[KeyEncryptionKey](tableKEK),
+	recRootKey:        load[RootKey](TableRootKeys),
+	recVariable:       load[Variable](TableVariables),
+	recLock:           load[VariableLock](TableLocks),
 }
 
 func loadJob(current bool) func(*loader, []byte) error {

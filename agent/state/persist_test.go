@@ -74,6 +74,7 @@ func commandsOf(t *rapid.T, l *log) Command {
 		func() Command { return &SetRebalance{Update: healapi.RebalanceUpdate{MaxParallel: new(n)}} },
 		func() Command { return l.drawPlan(t, alloc, n) },
 		func() Command { return l.drawPlan(t, alloc, n) },
+		func() Command { return drawSecret(t, n) },
 		func() Command {
 			return &Reap{Allocs: []string{alloc}, Nodes: []string{node(n).ID}, Jobs: []JobKey{{"default", name}}}
 		},

@@ -152,6 +152,26 @@ var tables = []table{
 	{TableRebalance, []index{identity(func(*Rebalancing) []byte { return joinKey("") })}},
 	{TableScheduler, []index{identity(func(*api.SchedulerConfiguration) []byte { return joinKey("") })}},
 	{TableClusterMeta, []index{identity(func(*ClusterMeta) []byte { return joinKey("") })}},
+	{TableACLPolicies, []index{identity(func(p *api.ACLPolicy) []byte { return joinKey(p.Name) })}},
+	{TableACLTokens, []index{
+		identity(func(t *api.ACLToken) []byte { return joinKey(t.AccessorID) }),
+		{name: bySecret, unique: true, key: func(row any) []byte { return joinKey(row.(*api.ACLToken).SecretID) }},
+	}},
+	{TableACLRoles, []index{
+		identity(func(r *api.ACLRole) []byte { return joinKey(r.ID) }),
+		{name: byName, unique: true, key: func(row any) []byte { return joinKey(row.(*api.ACLRole).Name) }},
+	}},
+	{TableACLAuthMethods, []index{identity(func(m *api.ACLAuthMethod) []byte { return joinKey(m.Name) })}},
+	{TableACLBindingRules, []index{identity(func(r *api.ACLBindingRule) []byte { return joinKey(r.ID) })}},
+	{tableOneTime, []index{identity(func(t *api.OneTimeToken) []byte { return joinKey(t.OneTimeSecretID) })}},
+	{tableACLBootstrap, []index{identity(func(*aclBootstrap) []byte { return joinKey("") })}},
+	{TableRootKeys, []index{identity(func(k *RootKey) []byte { return joinKey(k.KeyID) })}},
+	{tableKEK, []index{identity(func(k *KeyEncryptionKey) []byte { return joinKey(k.ID) })}},
+	{TableVariables, []index{
+		identity(func(v *Variable) []byte { return joinKey(v.Namespace, v.Path) }),
+		some(byKey, func(v *Variable) []byte { return joinKey(v.KeyID) }),
+	}},
+	{TableLocks, []index{identity(func(l *VariableLock) []byte { return joinKey(l.Namespace, l.Path) })}},
 	{tableTokens, []index{
 		identity(func(t *token) []byte { return joinKey(t.Token) }),
 		some(byAge, func(t *token) []byte { return binary.BigEndian.AppendUint64(nil, uint64(t.At)) }),

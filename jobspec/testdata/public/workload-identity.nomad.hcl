@@ -64,7 +64,7 @@ job "identities" {
       }
 
       identity {
-        name         = "consul-service/api-http"
+        name         = "consul-service_api-http"
         service_name = "api"
         aud          = ["consul.io"]
       }
