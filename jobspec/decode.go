@@ -15,16 +15,14 @@ import (
 // decoder fills api structs from blocks, led by the hcl tags of their fields.
 // What the tags cannot say is in the table of habits.
 type decoder struct {
-	habits  map[reflect.Type]map[string]blockHabit
-	shapes  map[reflect.Type]shape
-	own     map[ownAt]bool // the own blocks that were compiled
-	cost    *budget
-	broke   bool                          // whether there was a report that cost is spent
-	made    int                           // blocks made by dynamic blocks, see maxBlocks
-	vault   *api.Vault                    // of the job, for its tasks
-	vaults  map[*api.TaskGroup]*api.Vault // of groups, for their tasks
-	secrets []*api.Secret                 // of the job, for its tasks
-	diags   Diagnostics
+	habits map[reflect.Type]map[string]blockHabit
+	shapes map[reflect.Type]shape
+	own    map[ownAt]bool // the own blocks that were compiled
+	cost   *budget
+	broke  bool                       // whether there was a report that cost is spent
+	made   int                        // blocks made by dynamic blocks, see maxBlocks
+	shared map[*api.TaskGroup]*shared // of groups, for their tasks; of the job under nil
+	diags  Diagnostics
 }
 
 // shape is what a block may hold, by name, read from a struct's hcl tags.

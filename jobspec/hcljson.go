@@ -132,7 +132,8 @@ var nestedBlocks = map[reflect.Type]map[string]struct {
 		"heal": {nil, 0}, "ingress": {nil, 1}, "analysis": {nil, 1},
 	},
 	reflect.TypeFor[api.TaskGroup](): {
-		"vault": {reflect.TypeFor[api.Vault](), 0}, "heal": {nil, 0}, "ingress": {nil, 1}, "analysis": {nil, 1},
+		"vault": {reflect.TypeFor[api.Vault](), 0}, "secret": {reflect.TypeFor[api.Secret](), 1},
+		"heal": {nil, 0}, "ingress": {nil, 1}, "analysis": {nil, 1},
 	},
 	reflect.TypeFor[api.Task](): {"scaling": {reflect.TypeFor[api.ScalingPolicy](), 1}},
 }
