@@ -154,6 +154,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {
+		out.NodeIdentity = n.client
 		out.Node, out.Allocs, out.Files, out.Checks = n.client, local{n.client}, n.client, n.client.CheckStatuses
 		out.Owner = func(id string) (httpapi.Owner, bool) {
 			ns, drivers, known := n.client.Belongs(id)

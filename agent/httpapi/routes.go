@@ -112,7 +112,7 @@ func routes() []route {
 		jobRoutes, nodeNounRoutes, allocRoutes, serverRoutes, clientRoutes, agentRoutes, operatorRoutes,
 		healRoutes,
 		aclRoutes,
-		variableRoutes, rootKeyRoutes,
+		variableRoutes, rootKeyRoutes, identityRoutes,
 		laterRoutes(),
 	} {
 		table = append(table, group...)

@@ -201,6 +201,9 @@ const sealTries = 3
 
 // sealed writes a variable with its items sealed.
 func (a *API) sealed(r *request, w *variableWrite, command func(keyID string, sealed []byte) state.Command) (*state.VariableResult, error) {
+	if err := a.awaitKey(r); err != nil {
+		return nil, err
+	}
 	for range sealTries {
 		keyID, sealed, err := a.cfg.Secrets.Seal(w.ns, w.path, w.body.Items)
 		if err != nil {
