@@ -37,6 +37,8 @@ type Config struct {
 	Node   Node
 	Allocs Allocs
 	Files  Files
+	// NodeIdentity is the local client's own; it comes with Node.
+	NodeIdentity NodeIdentity
 	// Checks answers the status of an allocation's checks on this node.
 	Checks func(allocID string) (api.AllocCheckStatuses, error)
 
@@ -108,14 +110,15 @@ func DefaultLimits() Limits {
 
 // API serves the HTTP API.
 type API struct {
-	cfg    Config
-	log    hclog.Logger
-	people *router // the http port
-	peers  *router // the cluster port: the same and the node routes
-	conns  *connLimit
-	says   *reports
-	orders *pace
-	now    func() time.Time
+	cfg     Config
+	log     hclog.Logger
+	people  *router // the http port
+	peers   *router // the cluster port: the same and the node routes
+	conns   *connLimit
+	says    *reports
+	orders  *pace
+	answers *answers
+	now     func() time.Time
 	// started is when the API was made.
 	started time.Time
 
@@ -136,8 +139,8 @@ func New(cfg Config) (*API, error) {
 		return nil, errors.New("httpapi: no logger")
 	case (cfg.State == nil) != (cfg.Raft == nil):
 		return nil, errors.New("httpapi: State and Raft come together")
-	case (cfg.State == nil) != (cfg.Secrets == nil):
-		return nil, errors.New("httpapi: State and Secrets come together")
+	case (cfg.State == nil) != (cfg.Secrets == nil) || (cfg.State == nil) != (cfg.Signer == nil):
+		return nil, errors.New("httpapi: State, Secrets and Signer come together")
 	case cfg.Peers == nil || cfg.Cluster == nil:
 		return nil, errors.New("httpapi: Peers and Cluster are needed")
 	}
@@ -166,6 +169,14 @@ func New(cfg Config) (*API, error) {
 	a.peers = newRouter(append(routes(), nodeRoutes()...))
 	a.says = &reports{commit: a.commitReports}
 	a.orders = newPace(a.deciding)
+	a.answers = &answers{}
+	if cfg.State != nil {
+		cfg.State.Changes(func(changes []state.Change) {
+			if len(changes) > 0 && changes[0].Table == state.TableRestore {
+				a.answers.forget()
+			}
+		})
+	}
 	a.conns = newConnLimit(cfg.Limits.MaxConnsPerClient)
 	return a, nil
 }
