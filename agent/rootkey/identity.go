@@ -191,6 +191,12 @@ func (r *Ring) Verify(token string, now time.Time) (Claims, error) {
 
 // parse checks the signature.
 func (r *Ring) parse(snap *state.Snapshot, token string) (*tokenClaims, error) {
+	odd := func(c rune) bool {
+		return c != '-' && c != '_' && c != '.' && !('a' <= c && c <= 'z') && !('A' <= c && c <= 'Z') && !('0' <= c && c <= '9')
+	}
+	if strings.ContainsFunc(token, odd) { // the library would look past white space, and take other forms
+		return nil, errors.New("it is not a JWT in its compact form")
+	}
 	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return nil, err
