@@ -61,7 +61,7 @@ func (a *Agent) startPort() error {
 
 // streamsEnd is how long streams and blocking queries, which were told to end, may take to
 // send what makes their end a clean one. An agent that crashes told them nothing.
-const streamsEnd = 200 * time.Millisecond
+const streamsEnd = time.Second
 
 // startAPI serves people on one port and agents on the other.
 func (a *Agent) startAPI() error {

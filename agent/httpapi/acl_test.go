@@ -282,6 +282,43 @@ func TestEveryRouteAsksForItsRight(t *testing.T) {
 	}
 }
 
+// TestEveryRouteThroughAClientAgent asks an agent that is no server: it answers itself,
+// or sends the request on, and nobody gets past it.
+func TestEveryRouteThroughAClientAgent(t *testing.T) {
+	g := newGuarded(t)
+	client := newAgent(t, func(c *Config) {
+		c.State, c.Raft, c.Planner = nil, nil, nil
+		c.ACL = ACL{Enabled: true}
+		c.Owner = func(id string) (Owner, bool) {
+			return Owner{Namespace: "default", Drivers: map[string]string{"app": "raw_exec"}}, id == g.alloc
+		}
+		node := &testNode{id: nodeID, alloc: g.alloc}
+		c.Node, c.Allocs, c.Files = node, node, node
+	})
+	client.peers.servers = map[string][]string{"global": {g.rpcAddr()}}
+	foreign := g.may(fmt.Sprintf(whole, "other"))
+	for _, row := range routes() {
+		if row.right == anyone {
+			continue
+		}
+		method := row.method
+		if method == putOnly {
+			method = http.MethodPut
+		}
+		t.Run(method+" "+row.path, func(t *testing.T) {
+			for who, secret := range map[string]string{"no token": "", "a wrong token": newID(), "a token of another namespace": foreign} {
+				if who == "a token of another namespace" && anywhere[row.right] {
+					continue
+				}
+				code, text := g.ask(client.http.URL, secret, method, g.pathOf(&row), bodyOf(&row))
+				if code != 403 && !(row.right == valid && who == "no token") {
+					t.Errorf("%s: %d %.200s", who, code, text)
+				}
+			}
+		})
+	}
+}
+
 // A right that no rule grants is one that nobody but managers has.
 func TestUnknownRightIsDenied(t *testing.T) {
 	r := &request{row: &route{right: "new"}}
