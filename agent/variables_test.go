@@ -174,7 +174,7 @@ func TestRotationOverFailover(t *testing.T) {
 func TestKeysRotateByThemselves(t *testing.T) {
 	const rotate, gc = 4 * time.Minute, time.Minute
 	bubble(t, 1, 1, func(s *sim) {
-		s.put("kept", "v")
+		s.writes("kept", "v")
 		s.tune = func(_ *simAgent, cfg *config.Config) {
 			cfg.Server.RootKeyRotationThreshold, cfg.Server.RootKeyGCThreshold, cfg.Server.RootKeyGCInterval = rotate, gc, 10*time.Second
 		}
@@ -208,7 +208,7 @@ func TestKeysRotateByThemselves(t *testing.T) {
 			s.t.Errorf("the first key encrypts a variable: %v", err)
 		}
 		s.reads("kept", "v")
-		s.put("kept", "w") // with the active key
+		s.writes("kept", "w") // with the active key
 		s.eventually(20*time.Second, "the first key is gone", func() error {
 			keys, _, err := s.api().Keyring().List(nil)
 			if err == nil && time.Since(time.Unix(0, keys[0].CreateTime)) > time.Since(begun) {
