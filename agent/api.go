@@ -124,7 +124,7 @@ func httpTLS(c config.TLS) (*tls.Config, error) {
 func (a *Agent) apiConfig() httpapi.Config {
 	out := httpapi.Config{
 		Logger: a.opts.Logger, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter, NodeName: a.cfg.Name, Version: a.opts.Version,
-		Cluster: roster{a}, Keyring: ring{a}, Peers: peers{a}, Agents: peers{a}.agents, Forward: a.port.Client(), Self: a.rpcAddr,
+		Cluster: roster{a}, Keyring: ring{a}, Peers: peers{a}, Agents: peers{a}.agents, Forward: a.port.Client(), Upgrade: a.port.UpgradeClient(), Self: a.rpcAddr,
 		Metrics: shown{a.metrics}, Observe: shown{a.metrics}.observe, Prometheus: a.metrics.PrometheusHandler(),
 		AgentSelf: a.self, Reload: a.reload, JWKS: a.jwks,
 		Peer: func(r *http.Request) (string, error) {
@@ -142,6 +142,9 @@ func (a *Agent) apiConfig() httpapi.Config {
 	}
 	if n := a.node; n != nil {
 		out.Node, out.Allocs, out.Files, out.Checks = n.client, local{n.client}, n.client, n.client.CheckStatuses
+		out.Exec = func(ctx context.Context, alloc string, s httpapi.ExecSession) (int, error) {
+			return n.client.Exec(ctx, alloc, client.ExecSession(s))
+		}
 		out.SetServers = func(addrs []string) error { n.calls.SetServers(addrs); return nil }
 	}
 	return out

@@ -39,6 +39,10 @@ type Config struct {
 	// Checks answers the status of an allocation's checks on this node.
 	Checks func(allocID string) (api.AllocCheckStatuses, error)
 
+	// Exec runs a command in a task of this node until it ends or ctx does, and
+	// returns its exit code.
+	Exec func(ctx context.Context, allocID string, s ExecSession) (exitCode int, err error)
+
 	Cluster Cluster
 	Keyring Keyring
 	Peers   Peers
@@ -46,6 +50,8 @@ type Config struct {
 	Agents func() map[string]string
 	// Forward calls other agents' cluster ports; https and HTTP/2 by its transport.
 	Forward *http.Client
+	// Upgrade is Forward over HTTP/1.1, for websockets.
+	Upgrade *http.Client
 	// ForwardScheme is the scheme of cluster ports; "" = https.
 	ForwardScheme string
 	// Self is this agent's name among Peers' addresses, so that it never calls itself.
@@ -135,6 +141,9 @@ func New(cfg Config) (*API, error) {
 	}
 	if cfg.Forward == nil {
 		cfg.Forward = http.DefaultClient
+	}
+	if cfg.Upgrade == nil {
+		cfg.Upgrade = cfg.Forward
 	}
 	if cfg.ForwardScheme == "" {
 		cfg.ForwardScheme = "https"
@@ -227,8 +236,10 @@ func (a *API) recover(r *request) {
 
 // dispatch sends a request to where it is answered.
 func (a *API) dispatch(r *request) (any, error) {
-	if err := a.allow(r); err != nil {
-		return nil, err
+	if !r.tokenLater() {
+		if err := a.allow(r); err != nil {
+			return nil, err
+		}
 	}
 	deadline := a.now().Add(a.cfg.Limits.LeaderWait)
 	for {

@@ -41,25 +41,6 @@ func TestScalingEvents(t *testing.T) {
 	}
 }
 
-func TestExecAnswersOnTheWebsocket(t *testing.T) {
-	ag := newAgent(t)
-	ag.addNode(nodeID, func(n *state.Node) { n.HTTPAddr = strings.TrimPrefix(ag.http.URL, "http://") })
-	known := ag.place(ag.register(webJob("web")).EvalID, "web", 1, nodeID)[0]
-	for _, tt := range []struct{ alloc, want string }{
-		{nodeKey, `Unknown allocation "` + nodeKey + `"`},
-		{known, "exec: not supported by this version yet"},
-	} {
-		_, err := ag.client().Allocations().Exec(t.Context(), &api.Allocation{ID: tt.alloc, NodeID: nodeID}, "app", false,
-			[]string{"true"}, strings.NewReader(""), &strings.Builder{}, &strings.Builder{}, nil, nil)
-		if err == nil || err.Error() != tt.want {
-			t.Errorf("exec in %s: %v, want %s", tt.alloc, err, tt.want)
-		}
-		if code, body, _ := ag.call("GET", "/v1/client/allocation/"+tt.alloc+"/exec", ""); code < 400 || body != tt.want {
-			t.Errorf("without a websocket: %d %s", code, body)
-		}
-	}
-}
-
 func TestEvaluationsAreDeletedWhilePaused(t *testing.T) {
 	ag := newAgent(t)
 	first, second := ag.register(webJob("web")).EvalID, ag.register(webJob("db")).EvalID
