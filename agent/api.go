@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -17,6 +18,7 @@ import (
 	"github.com/selfheal/selfheal/agent/config"
 	"github.com/selfheal/selfheal/agent/consensus"
 	"github.com/selfheal/selfheal/agent/httpapi"
+	"github.com/selfheal/selfheal/agent/leader"
 	"github.com/selfheal/selfheal/agent/state"
 	"github.com/selfheal/selfheal/agent/telemetry"
 	"github.com/selfheal/selfheal/agent/transport"
@@ -131,6 +133,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 			p := transport.PeerOf(r.TLS)
 			return p.NodeID, nil
 		},
+		LogFile:     a.logFile(),
 		EnablePprof: a.cfg.EnableDebug || a.cfg.DevMode,
 		Limits:      httpapi.Limits{MaxConnsPerClient: a.cfg.Limits.HTTPMaxConnsPerClient},
 		JobLimits:   jobspec.Limits{MaxCount: a.cfg.Server.JobMaxCount, MaxPriority: a.cfg.Server.JobMaxPriority},
@@ -138,16 +141,28 @@ func (a *Agent) apiConfig() httpapi.Config {
 	if s := a.server; s != nil {
 		out.State, out.Raft, out.Operator = s.state, log{s}, operator{a}
 		out.Leases = s.leases
+		out.PlaceVolume = func(snap *state.Snapshot, v *api.HostVolume) (string, error) {
+			return leader.PlaceVolume(snap, v, time.Now())
+		}
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {
 		out.Node, out.Allocs, out.Files, out.Checks = n.client, local{n.client}, n.client, n.client.CheckStatuses
+		out.Metadata, out.HostVolumes, out.AllocSnapshot = n.client, n.client, n.client.Snapshot
 		out.Exec = func(ctx context.Context, alloc string, s httpapi.ExecSession) (int, error) {
 			return n.client.Exec(ctx, alloc, client.ExecSession(s))
 		}
 		out.SetServers = func(addrs []string) error { n.calls.SetServers(addrs); return nil }
 	}
 	return out
+}
+
+// logFile is the file that the agent logs to, "" none.
+func (a *Agent) logFile() string {
+	if strings.HasSuffix(a.cfg.LogFile, "/") {
+		return a.cfg.LogFile + "selfheal.log"
+	}
+	return a.cfg.LogFile
 }
 
 // reload reads the configuration again, for those who ask over HTTP.

@@ -66,7 +66,6 @@ var gaps = gapTable{
 	{in: "Task", field: "Identity", what: "identity"},
 	{in: "Task", field: "Identities", what: "identity"},
 	{in: "Task", field: "Secrets", what: "secret"},
-	{in: "Task", field: "Actions", what: "action"},
 	{in: "Task", field: "Schedule", what: "schedule"},
 	{in: "Task", field: "CSIPluginConfig", what: "csi_plugin"},
 	{in: "Task", field: "ScalingPolicies", what: "scaling in a task", instead: "scaling in the group is supported"},

@@ -102,14 +102,9 @@ func (c *Client) refingerprint(ctx context.Context) {
 			c.log.Debug("finding out about this machine was not complete", "err", err)
 			continue // half of the facts must not replace all of them
 		}
-		node := c.buildNode(ctx, facts)
-		if !changed(c.Node(), node) {
-			continue
+		if c.setNode(ctx, facts) {
+			c.register.again()
 		}
-		c.mu.Lock()
-		c.node = node
-		c.mu.Unlock()
-		c.register.again()
 	}
 }
 

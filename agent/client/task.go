@@ -124,8 +124,13 @@ func (t *task) start() {
 	ctx, cancel := context.WithCancel(t.a.ctx)
 	t.cancel = cancel
 	prior, drv, cfg, payload := t.running, t.drv, t.config(), t.payload()
+	mounts, err := t.mounts()
+	if err != nil {
+		t.beside(func() func() { return func() { cancel(); t.started(prior, err) } })
+		return
+	}
 	t.beside(func() func() {
-		running, err := startTask(ctx, drv, prior, cfg, t.a.dir, payload)
+		running, err := startTask(ctx, drv, prior, cfg, t.a.dir, payload, mounts)
 		return func() {
 			cancel()
 			t.started(running, err)
@@ -134,7 +139,7 @@ func (t *task) start() {
 }
 
 // startTask is the blocking part of start.
-func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg driver.TaskConfig, dir allocDir, payload payload) (driver.Task, error) {
+func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg driver.TaskConfig, dir allocDir, payload payload, mounts []mount) (driver.Task, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -142,6 +147,9 @@ func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg dr
 		return prior, errors.New("this agent does not have its driver any more")
 	}
 	if prior != nil {
+		if err := mountAll(cfg.TaskDir, mounts); err != nil {
+			return prior, err
+		}
 		err := prior.Restart(ctx, cfg)
 		if err == nil || ctx.Err() != nil || errors.Is(err, driver.ErrRunning) {
 			return prior, err
@@ -155,6 +163,9 @@ func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg dr
 		return nil, err
 	}
 	if err := payload.write(cfg.LocalDir); err != nil {
+		return nil, err
+	}
+	if err := mountAll(cfg.TaskDir, mounts); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(cfg.StateDir), 0o700); err != nil {
@@ -397,8 +408,10 @@ func (t *task) spent(running driver.Task) {
 // scope is everything that the task's specification can refer to.
 func (t *task) scope() taskScope {
 	h := t.a.shared
+	mounts, _ := t.mounts() // start says what is missing
 	return taskScope{
-		alloc: t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
+		mounts: mounts,
+		alloc:  t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
 		dirs: t.a.dir.of(t.spec.Name), node: h.facts(), region: h.region, host: h.env,
 	}
 }

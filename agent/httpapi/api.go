@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -42,6 +44,16 @@ type Config struct {
 	// Exec runs a command in a task of this node until it ends or ctx does, and
 	// returns its exit code.
 	Exec func(ctx context.Context, allocID string, s ExecSession) (exitCode int, err error)
+
+	// AllocSnapshot returns what writes an archive of an allocation's files.
+	AllocSnapshot func(allocID string) (write func(context.Context, io.Writer) error, err error)
+
+	Metadata    Metadata
+	HostVolumes HostVolumes
+	// PlaceVolume chooses the node for a new host volume, or says why none will do.
+	PlaceVolume func(*state.Snapshot, *api.HostVolume) (nodeID string, err error)
+	// LogFile is the file that this agent writes its log to, "" none.
+	LogFile string
 
 	Cluster Cluster
 	Keyring Keyring
@@ -110,6 +122,8 @@ type API struct {
 	now    func() time.Time
 	// started is when the API was made.
 	started time.Time
+	// workers is what somebody set for the scheduler workers that there are not.
+	workers atomic.Pointer[api.AgentSchedulerWorkerConfigResponse]
 
 	// closing ends every blocking query and stream: see Close.
 	closing context.Context
@@ -236,7 +250,7 @@ func (a *API) recover(r *request) {
 
 // dispatch sends a request to where it is answered.
 func (a *API) dispatch(r *request) (any, error) {
-	if !r.tokenLater() {
+	if !r.row.asks {
 		if err := a.allow(r); err != nil {
 			return nil, err
 		}

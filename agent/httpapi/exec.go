@@ -60,6 +60,11 @@ func clientAllocExec(a *API, r *request) (any, error) {
 // exec opens the websocket and runs a session where the allocation is. What check
 // and the rest refuse goes into the close frame.
 func (a *API) exec(r *request, allocID string, s *ExecSession, check func() error) (any, error) {
+	if !r.tokenLater() {
+		if err := a.allow(r); err != nil {
+			return nil, err
+		}
+	}
 	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		return nil, badRequest("this route speaks websocket: connect with a client that does (selfheal alloc exec)")
 	}
@@ -94,11 +99,10 @@ func (a *API) exec(r *request, allocID string, s *ExecSession, check func() erro
 }
 
 // tokenLater reports whether the caller's token comes as a websocket's first
-// message, because browsers cannot set headers. Whoever opens the websocket then
-// asks allow again, with the token: see handshake.
+// message, because browsers cannot set headers.
 func (r *request) tokenLater() bool {
 	later, err := r.flag("ws_handshake", true)
-	return err == nil && later && r.row.right == allocExec
+	return err == nil && later
 }
 
 // handshake reads the first message of a client that sends its token in it.

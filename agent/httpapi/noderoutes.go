@@ -22,6 +22,7 @@ func nodeRoutes() []route {
 		{method: put, path: nodeapi.PathAllocs, right: nodeSelf, where: anyServer, do: nodeAllocs},
 		{method: put, path: nodeapi.PathStatus, right: nodeSelf, where: leaderRepeat, do: nodeStatus},
 		{method: put, path: nodeapi.PathGoodbye, right: nodeSelf, where: leaderRepeat, do: nodeGoodbye},
+		{method: put, path: nodeapi.PathVolume, right: nodeSelf, where: here, do: nodeVolume},
 	}
 }
 

@@ -85,12 +85,19 @@ func TestOneLoopShowsAsOneWorker(t *testing.T) {
 		t.Errorf("%+v %v", conf, err)
 	}
 	for want, args := range map[string]api.SchedulerWorkerPoolArgs{
-		"400 (Invalid request)": {NumSchedulers: -1, EnabledSchedulers: []string{"_core"}},
-		"501 (changing":         {NumSchedulers: 2, EnabledSchedulers: []string{"_core"}},
+		"400 (Invalid request)":                    {NumSchedulers: -1, EnabledSchedulers: []string{"_core"}},
+		"400 (Invalid request: no scheduler \"x\"": {NumSchedulers: 2, EnabledSchedulers: []string{"x"}},
 	} {
 		if _, err := ag.client().Agent().SetSchedulerWorkerConfig(args, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("set %+v: %v, want %s", args, err, want)
 		}
+	}
+	args := api.SchedulerWorkerPoolArgs{NumSchedulers: 2, EnabledSchedulers: []string{"_core"}}
+	if conf, err := ag.client().Agent().SetSchedulerWorkerConfig(args, nil); err != nil || conf.NumSchedulers != 2 {
+		t.Errorf("set %+v: %+v %v", args, conf, err)
+	}
+	if conf, err := ag.client().Agent().GetSchedulerWorkerConfig(nil); err != nil || conf.NumSchedulers != 2 {
+		t.Errorf("after it was set: %+v %v", conf, err)
 	}
 }
 

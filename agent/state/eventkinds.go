@@ -13,6 +13,8 @@ type eventKind struct {
 	topic api.Topic
 	field string // the payload's key
 	facts func(row any) eventFacts
+	// shown is the row as subscribers see it; nil: as it is.
+	shown func(row any) any
 	// types by command; "" is the default, gone is used when the row was deleted.
 	types map[Type]string
 	usual string
@@ -45,6 +47,7 @@ var eventKinds = map[string]eventKind{
 			TypeRegisterNode: "NodeRegistration", TypeNodeEligibility: "NodeEligibility", TypeNodeDrain: "NodeDrain",
 		},
 		facts: func(row any) eventFacts { return eventFacts{key: row.(*Node).ID} },
+		shown: func(row any) any { return &row.(*Node).Node }, // without the secret
 	},
 	TableAllocs: {
 		topic: api.TopicAllocation, field: "Allocation", usual: "AllocationUpdated",
@@ -75,9 +78,25 @@ var eventKinds = map[string]eventKind{
 			s := row.(*Service)
 			return eventFacts{s.Namespace, s.ID, []string{s.JobID, s.ServiceName}}
 		},
+		shown: func(row any) any { return &row.(*Service).ServiceRegistration },
 	},
 	TableNodePools: {
 		topic: api.TopicNodePool, field: "NodePool", usual: "NodePoolUpserted", gone: "NodePoolDeleted",
 		facts: func(row any) eventFacts { return eventFacts{key: row.(*api.NodePool).Name} },
+	},
+	TableCSIVolumes: {
+		topic: "CSIVolume", field: "Volume", usual: "CSIVolumeRegistered", gone: "CSIVolumeDeregistered",
+		facts: func(row any) eventFacts {
+			v := row.(*api.CSIVolume)
+			return eventFacts{v.Namespace, v.ID, []string{v.Name, v.PluginID}}
+		},
+		shown: func(row any) any { return ShownCSIVolume(row.(*api.CSIVolume)) },
+	},
+	TableHostVolumes: {
+		topic: "HostVolume", field: "Volume", usual: "HostVolumeRegistered", gone: "HostVolumeDeleted",
+		facts: func(row any) eventFacts {
+			v := row.(*api.HostVolume)
+			return eventFacts{v.Namespace, v.ID, []string{v.Name, v.NodeID}}
+		},
 	},
 }

@@ -137,16 +137,13 @@ func (s *Subscription) eventsOf(c commit) api.Events {
 			continue
 		}
 		payload := map[string]any{kind.field: row}
+		if kind.shown != nil {
+			payload[kind.field] = kind.shown(row)
+		}
 		if a, isAlloc := row.(*Alloc); isAlloc {
 			view := snap.API(a)
 			view.Job = nil // as large as all the rest, and the same for each
 			payload[kind.field] = view
-		}
-		if s, isService := row.(*Service); isService {
-			payload[kind.field] = &s.ServiceRegistration
-		}
-		if n, isNode := row.(*Node); isNode {
-			payload[kind.field] = &n.Node // without the secret
 		}
 		if ch.After == nil && ch.Table == TableJobs {
 			payload["Deleted"] = true

@@ -106,4 +106,12 @@ var commands = [...]handler{
 	TypeSetClusterMeta:     on(applySetClusterMeta),
 	TypeScaleJob:           on(applyScaleJob),
 	TypeLaunchJobs:         on(applyLaunchJobs),
+
+	TypeUpsertCSIVolume:     on(applyUpsertCSIVolume),
+	TypeDeregisterCSIVolume: on(applyDeregisterCSIVolume),
+	TypeUpsertHostVolume:    on(applyUpsertHostVolume),
+	TypeDeleteHostVolume:    on(applyDeleteHostVolume),
+	TypeSetAutopilot:        on(applySetAutopilot),
+	TypeTagVersion:          on(applyTagVersion),
+	TypeUntagVersion:        on(applyUntagVersion),
 }

@@ -114,6 +114,9 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[token](sv, s, recToken, tableTokens)
 	saveRows[jobScalings](sv, s, recScaling, tableScalings)
 	saveRows[launched](sv, s, recLaunch, tableLaunch)
+	saveRows[api.CSIVolume](sv, s, recCSIVolume, TableCSIVolumes)
+	saveRows[api.HostVolume](sv, s, recHostVolume, TableHostVolumes)
+	saveRows[api.AutopilotConfiguration](sv, s, recAutopilot, TableAutopilot)
 	sv.raw([]byte{recEnd})
 	sv.raw(binary.BigEndian.AppendUint32(nil, sv.sum))
 	if sv.err == nil {
@@ -192,6 +195,9 @@ var loaders = [...]func(*loader, []byte) error{
 	recToken:       load[token](tableTokens),
 	recScaling:     load[jobScalings](tableScalings),
 	recLaunch:      load[launched](tableLaunch),
+	recCSIVolume:   load[api.CSIVolume](TableCSIVolumes),
+	recHostVolume:  load[api.HostVolume](TableHostVolumes),
+	recAutopilot:   load[api.AutopilotConfiguration](TableAutopilot),
 }
 
 func loadJob(current bool) func(*loader, []byte) error {

@@ -151,6 +151,9 @@ var tables = []table{
 	{TableNodePools, []index{identity(func(p *api.NodePool) []byte { return joinKey(p.Name) })}},
 	{TableScheduler, []index{identity(func(*api.SchedulerConfiguration) []byte { return joinKey("") })}},
 	{TableClusterMeta, []index{identity(func(*ClusterMeta) []byte { return joinKey("") })}},
+	{TableCSIVolumes, csiVolumeIndexes},
+	{TableHostVolumes, hostVolumeIndexes},
+	{TableAutopilot, autopilotIndexes},
 	{tableTokens, []index{
 		identity(func(t *token) []byte { return joinKey(t.Token) }),
 		some(byAge, func(t *token) []byte { return binary.BigEndian.AppendUint64(nil, uint64(t.At)) }),
