@@ -71,6 +71,7 @@ func (a *Agent) startAPI() error {
 	cluster := http.NewServeMux()
 	cluster.HandleFunc("GET "+pathWitness, a.serveWitness)
 	cluster.HandleFunc("PUT "+pathLeases, a.serveLeases)
+	cluster.HandleFunc("GET "+pathProgress, a.serveProgress)
 	cluster.Handle("/", api.ClusterHandler())
 	ln := a.httpListener
 	if a.cfg.TLS.HTTP {
@@ -140,7 +141,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 	}
 	if s := a.server; s != nil {
 		out.State, out.Raft, out.Operator = s.state, log{s}, operator{a}
-		out.Leases = s.leases
+		out.Leases, out.Autopilot = s.leases, a.autopilot()
 		out.PlaceVolume = func(snap *state.Snapshot, v *api.HostVolume) (string, error) {
 			return leader.PlaceVolume(snap, v, time.Now())
 		}
@@ -233,31 +234,6 @@ func (o operator) TransferLeadership(ctx context.Context, id string) error {
 		return fmt.Errorf("no server has the ID %q", id)
 	}
 	return o.a.server.raft.TransferLeadershipTo(ctx, id, m.RPC())
-}
-
-// Health is what the leader sees of the servers.
-func (o operator) Health(ctx context.Context) (*api.OperatorHealthReply, error) {
-	servers, _, err := o.a.server.raft.Configuration()
-	if err != nil {
-		return nil, err
-	}
-	lead, _ := o.a.server.raft.Leader()
-	out := &api.OperatorHealthReply{Healthy: lead != ""}
-	alive := 0
-	for _, s := range servers {
-		h := api.ServerHealth{ID: s.ID, Name: s.ID, Address: s.Addr, SerfStatus: "none", Leader: s.ID == lead, Voter: s.Voter}
-		if m, ok := o.a.gossip.Member(s.ID); ok {
-			h.Name, h.SerfStatus, h.Version, h.StableSince = m.FullName(), string(m.Status), m.Version, m.Since
-			h.Healthy = m.Status == "alive"
-		}
-		if h.Healthy {
-			alive++
-		}
-		out.Healthy = out.Healthy && h.Healthy
-		out.Servers = append(out.Servers, h)
-	}
-	out.FailureTolerance = max(0, alive-(len(servers)/2+1))
-	return out, nil
 }
 
 // planner answers `job plan` with the leader's own decision.

@@ -52,6 +52,8 @@ type Config struct {
 	HostVolumes HostVolumes
 	// PlaceVolume chooses the node for a new host volume, or says why none will do.
 	PlaceVolume func(*state.Snapshot, *api.HostVolume) (nodeID string, err error)
+	// Autopilot is in force until something else is set; nil: the defaults.
+	Autopilot *api.AutopilotConfiguration
 	// LogFile is the file that this agent writes its log to, "" none.
 	LogFile string
 
@@ -155,6 +157,9 @@ func New(cfg Config) (*API, error) {
 	}
 	if cfg.Forward == nil {
 		cfg.Forward = http.DefaultClient
+	}
+	if cfg.Autopilot == nil {
+		cfg.Autopilot = state.DefaultAutopilot()
 	}
 	if cfg.Upgrade == nil {
 		cfg.Upgrade = cfg.Forward

@@ -12,13 +12,17 @@ import (
 // autopilotConfiguration is GET /v1/operator/autopilot/configuration.
 func autopilotConfiguration(a *API, r *request) (any, error) {
 	return a.read(r, func(snap *state.Snapshot, ws memdb.WatchSet) (any, uint64, error) {
-		return snap.Autopilot(ws), snap.Index(state.TableAutopilot), nil
+		set := snap.Autopilot(ws)
+		if set == nil {
+			set = a.cfg.Autopilot
+		}
+		return set, snap.Index(state.TableAutopilot), nil
 	})
 }
 
 // autopilotSet is PUT /v1/operator/autopilot/configuration (?cas).
 func autopilotSet(a *API, r *request) (any, error) {
-	conf := *state.DefaultAutopilot()
+	conf := *a.cfg.Autopilot
 	if err := a.decode(r, &conf); err != nil {
 		return nil, err
 	}

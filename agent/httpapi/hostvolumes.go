@@ -257,8 +257,14 @@ func volumeHostDelete(a *API, r *request) (any, error) {
 	if users := volumeUsers(snap, v); len(users) > 0 {
 		return nil, &Error{http.StatusConflict, fmt.Sprintf("host volume %q is in use by allocation %s: stop it first", v.ID, users[0].ID)}
 	}
-	if _, err := a.askVolume(r.Context(), v.NodeID, nodeapi.VolumeRequest{Op: nodeapi.VolumeDelete, Volume: v}); err != nil && !force {
-		return nil, fmt.Errorf("delete host volume on its node: %w; with force it is only forgotten", err)
+	if _, err := a.askVolume(r.Context(), v.NodeID, nodeapi.VolumeRequest{Op: nodeapi.VolumeDelete, Volume: v}); err != nil {
+		if code, _ := answer(err); code == http.StatusConflict { // its node knows better
+			return nil, err
+		}
+		if !force {
+			return nil, fmt.Errorf("delete host volume on its node: %w; with force it is only forgotten", err)
+		}
+		a.log.Warn("a host volume is forgotten and not deleted", "volume", v.ID, "node", v.NodeID, "err", err)
 	}
 	_, err = apply[any](a, r, &state.DeleteHostVolume{Namespace: v.Namespace, ID: v.ID})
 	return nil, err

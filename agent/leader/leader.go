@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/nomad/api"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/selfheal/selfheal/agent/state"
@@ -33,9 +34,9 @@ type Config struct {
 	Graces  Graces
 	Brake   Brake
 	GC      GC
-	// KeepDead leaves failed servers in the consensus group until someone removes
-	// them; else each is removed a minute after it failed.
-	KeepDead bool
+	// Autopilot says how servers join and leave the consensus group until something
+	// else is set over the API.
+	Autopilot *api.AutopilotConfiguration
 	// Busy gives a loop its busy meter; nil measures nothing.
 	Busy func(loop string) Busy
 }
@@ -46,6 +47,8 @@ func Default() Config {
 		Graces: Graces{AgentDead: 1200 * time.Millisecond, AgentFrozen: 10 * time.Second, Restarting: 5 * time.Minute},
 		Brake:  Brake{Share: 0.34, Window: 30 * time.Second, Pace: 5 * time.Second},
 		GC:     DefaultGC(),
+
+		Autopilot: state.DefaultAutopilot(),
 	}
 }
 

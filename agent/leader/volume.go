@@ -72,11 +72,10 @@ func PlaceVolume(snap *state.Snapshot, v *api.HostVolume, now time.Time) (nodeID
 
 // volumeJob is a job that asks for what a volume asks for, and nothing else.
 func volumeJob(v *api.HostVolume) *api.Job {
-	task := &api.Task{Name: "volume", Resources: &api.Resources{CPU: new(0), MemoryMB: new(0)}}
 	job := api.NewBatchJob("volume "+v.Name, "volume", "", api.JobDefaultPriority)
 	job.Namespace, job.NodePool = new(api.DefaultNamespace), new(cmp.Or(v.NodePool, api.NodePoolAll))
 	job.Datacenters, job.Constraints = []string{"*"}, v.Constraints
-	job.AddTaskGroup(api.NewTaskGroup("volume", 1).AddTask(task))
+	job.AddTaskGroup(api.NewTaskGroup("volume", 1)) // no task: it asks for no driver
 	job.Version, job.CreateIndex = new(uint64(0)), new(uint64(0))
 	return job
 }

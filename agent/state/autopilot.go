@@ -29,7 +29,7 @@ type SetAutopilot struct {
 // Type ties the command to its number.
 func (*SetAutopilot) Type() Type { return TypeSetAutopilot }
 
-// DefaultAutopilot is in force until something else is set. The values are those of
+// DefaultAutopilot is in force where nothing else is configured or set. The values are those of
 // the Nomad API's documentation.
 func DefaultAutopilot() *api.AutopilotConfiguration {
 	return &api.AutopilotConfiguration{
@@ -38,12 +38,9 @@ func DefaultAutopilot() *api.AutopilotConfiguration {
 	}
 }
 
-// Autopilot is the settings in force, and the index of their last change, 0 before one.
+// Autopilot is what was set, nil before that.
 func (s *Snapshot) Autopilot(ws memdb.WatchSet) *api.AutopilotConfiguration {
-	if c := one[api.AutopilotConfiguration](s, ws, TableAutopilot, byID, ""); c != nil {
-		return c
-	}
-	return DefaultAutopilot()
+	return one[api.AutopilotConfiguration](s, ws, TableAutopilot, byID, "")
 }
 
 func applySetAutopilot(t *tx, c *SetAutopilot) any {
