@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -57,6 +58,7 @@ type Agent struct {
 	server    *server // nil on a client
 	node      *node   // nil on a server
 	api       *httpapi.API
+	leaving   atomic.Bool // it stops in good order, and streams were told
 
 	httpAddr     string
 	httpListener net.Listener
@@ -196,6 +198,8 @@ const (
 func (a *Agent) Shutdown(ctx context.Context, exit Exit) error {
 	if exit != Crash {
 		a.farewell(ctx, exit)
+		a.leaving.Store(true)
+		a.api.Close()
 	}
 	a.life.shutdown(ctx)
 	if err := ctx.Err(); err != nil {

@@ -61,6 +61,10 @@ func (a *Agent) startPort() error {
 	return nil
 }
 
+// streamsEnd is how long streams and blocking queries, which were told to end, may take to
+// send what makes their end a clean one. An agent that crashes told them nothing.
+const streamsEnd = 200 * time.Millisecond
+
 // startAPI serves people on one port and agents on the other.
 func (a *Agent) startAPI() error {
 	api, err := httpapi.New(a.apiConfig())
@@ -96,8 +100,13 @@ func (a *Agent) startAPI() error {
 				a.log.Debug("serve "+each.name, "err", err)
 			}
 		}()
-		a.life.add(each.name, func(context.Context) error {
-			err := each.srv.Close() // blocking queries would hold a graceful end for minutes
+		a.life.add(each.name, func(ctx context.Context) error {
+			if a.leaving.Load() {
+				ctx, cancel := context.WithTimeout(ctx, streamsEnd)
+				defer cancel()
+				_ = each.srv.Shutdown(ctx) // what does not end is ended next
+			}
+			err := each.srv.Close()
 			<-done
 			return err
 		})
@@ -129,12 +138,13 @@ func (a *Agent) apiConfig() httpapi.Config {
 		Logger: a.opts.Logger, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter, NodeName: a.cfg.Name, Version: a.opts.Version,
 		Cluster: roster{a}, Keyring: ring{a}, Peers: peers{a}, Agents: peers{a}.agents, Forward: a.port.Client(), Upgrade: a.port.UpgradeClient(), Self: a.rpcAddr,
 		Metrics: shown{a.metrics}, Observe: shown{a.metrics}.observe, Prometheus: a.metrics.PrometheusHandler(),
-		AgentSelf: a.self, Reload: a.reload, JWKS: a.jwks,
+		AgentSelf: a.self, Reload: a.reload,
 		Peer: func(r *http.Request) (string, error) {
 			p := transport.PeerOf(r.TLS)
 			return p.NodeID, nil
 		},
 		LogFile:     a.logFile(),
+		ACL:         a.accessControl(),
 		EnablePprof: a.cfg.EnableDebug || a.cfg.DevMode,
 		Limits:      httpapi.Limits{MaxConnsPerClient: a.cfg.Limits.HTTPMaxConnsPerClient},
 		JobLimits:   jobspec.Limits{MaxCount: a.cfg.Server.JobMaxCount, MaxPriority: a.cfg.Server.JobMaxPriority},
@@ -145,6 +155,9 @@ func (a *Agent) apiConfig() httpapi.Config {
 		out.PlaceVolume = func(snap *state.Snapshot, v *api.HostVolume) (string, error) {
 			return leader.PlaceVolume(snap, v, time.Now())
 		}
+		out.Foresight = foresight{s}
+		out.Secrets, out.JWKS, out.Discovery = s.ring, s.ring.JWKS, s.ring.Discovery
+		out.Identities, out.Signer = identities{s.ring}, identities{s.ring}
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {
@@ -152,6 +165,10 @@ func (a *Agent) apiConfig() httpapi.Config {
 		out.Metadata, out.HostVolumes, out.AllocSnapshot = n.client, n.client, n.client.Snapshot
 		out.Exec = func(ctx context.Context, alloc string, s httpapi.ExecSession) (int, error) {
 			return n.client.Exec(ctx, alloc, client.ExecSession(s))
+		}
+		out.Owner = func(id string) (httpapi.Owner, bool) {
+			ns, drivers, known := n.client.Belongs(id)
+			return httpapi.Owner{Namespace: ns, Drivers: drivers}, known
 		}
 		out.SetServers = func(addrs []string) error { n.calls.SetServers(addrs); return nil }
 	}
@@ -242,14 +259,14 @@ type planner struct{ s *server }
 func (p planner) Plan(ctx context.Context, _ *state.Snapshot, job *api.Job) (*api.JobPlanResponse, error) {
 	out, err := p.s.leader.Plan(ctx, job)
 	if err != nil {
-		return nil, err
+		return nil, notLeading(err)
 	}
 	resp := &api.JobPlanResponse{Annotations: out.Annotations, FailedTGAllocs: out.Failed}
 	if len(out.Failed) > 0 { // what cannot be placed would wait in an evaluation of its own
 		resp.CreatedEvals = []*api.Evaluation{{
 			Namespace: *job.Namespace, JobID: *job.ID, Type: *job.Type, Priority: *job.Priority,
 			TriggeredBy: "queued-allocs", Status: api.EvalStatusBlocked, FailedTGAllocs: out.Failed,
-			StatusDescription: "created to place remaining allocations",
+			StatusDescription: out.Waiting,
 		}}
 	}
 	return resp, nil

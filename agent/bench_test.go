@@ -58,6 +58,7 @@ func (c *tally) await(b *testing.B, counter *atomic.Int64, n int64) {
 // benchServer is one server on the kernel's network, with its log on a disk.
 func benchServer(b *testing.B) *Agent {
 	b.Helper()
+	TuneMemory()
 	cfg := config.Default()
 	cfg.Name, cfg.Region, cfg.Datacenter, cfg.DataDir = "bench", "global", "dc1", b.TempDir()
 	cfg.Addresses = config.Addresses{HTTP: "127.0.0.1", RPC: "127.0.0.1", Serf: "127.0.0.1"}
@@ -88,7 +89,7 @@ func cpu() time.Duration {
 // load is one shape of work: jobs of count allocations each, on nodes.
 type load struct{ nodes, jobs, count int }
 
-var loads = []load{{1000, 1, 10_000}, {5000, 1, 1}, {5000, 1, 10_000}, {5000, 10, 1000}, {5000, 100, 100}, {5000, 1000, 10}}
+var loads = []load{{1000, 1, 10_000}, {5000, 1, 1}, {5000, 1, 10_000}, {5000, 10, 1000}, {5000, 100, 100}, {5000, 1000, 10}, {5000, 10, 10_000}}
 
 func (l load) String() string {
 	return fmt.Sprintf("nodes=%d/jobs=%d/count=%d", l.nodes, l.jobs, l.count)
@@ -204,7 +205,7 @@ func BenchmarkRunning(b *testing.B) {
 			a := benchServer(b)
 			var clients []*http.Client
 			for range (l.nodes + simnode.PerClient - 1) / simnode.PerClient {
-				port, err := transport.New(transport.Config{Network: kernel{}, NodeID: "fleet", Role: transport.RoleClient, Region: "global", Logger: hclog.NewNullLogger()})
+				port, err := transport.New(transport.Config{Network: kernel{}, NodeID: "fleet", Role: transport.RoleClient, Region: "global", Shared: true, Logger: hclog.NewNullLogger()})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -253,6 +254,7 @@ func BenchmarkRunning(b *testing.B) {
 				}
 				b.StartTimer()
 			}
+			b.Logf("fleet: %+v", fleet.Stats())
 			b.ReportMetric(float64(total)*float64(round)/placing.Seconds(), "placed/s")
 			b.ReportMetric(float64(total)*float64(round)/running.Seconds(), "running/s")
 			b.ReportMetric(float64(total)*float64(round)/used.Seconds(), "running/cpu-s")

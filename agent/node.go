@@ -76,7 +76,7 @@ func (a *Agent) clientConfig(dir string, calls *nodeapi.Client) client.Config {
 		Resources: client.Resources{
 			CPUTotalMHz: int64(c.CPUTotalCompute), MemoryTotalMB: int64(c.MemoryTotalMB), DiskTotalMB: int64(c.DiskTotalMB),
 			ReservedCPUMHz: int64(c.Reserved.CPU), ReservedMemoryMB: int64(c.Reserved.MemoryMB), ReservedDiskMB: int64(c.Reserved.DiskMB),
-			ReservedPorts: c.Reserved.Ports, MinDynamicPort: c.MinDynamicPort, MaxDynamicPort: c.MaxDynamicPort,
+			ReservedCores: reservedCores(c.Reserved.Cores), ReservedPorts: c.Reserved.Ports, MinDynamicPort: c.MinDynamicPort, MaxDynamicPort: c.MaxDynamicPort,
 		},
 		NetworkInterface: c.NetworkInterface, HostVolumes: hostVolumes(c.HostVolumes), HostNetworks: hostNetworks(c.HostNetworks),
 		MaxAllocs: c.NodeMaxAllocs, MaxKillTimeout: c.MaxKillTimeout, Fingerprint: a.opts.Fingerprint,
@@ -90,6 +90,12 @@ func (a *Agent) clientConfig(dir string, calls *nodeapi.Client) client.Config {
 		out.StateDir = c.StateDir
 	}
 	return out
+}
+
+// reservedCores reads what config.Validate has accepted.
+func reservedCores(list string) []int {
+	cores, _ := config.ParseCores(list)
+	return cores
 }
 
 // drivers are those that the configuration enables.

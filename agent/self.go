@@ -1,10 +1,6 @@
 package agent
 
 import (
-	"crypto/ed25519"
-	"crypto/hkdf"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -62,17 +58,4 @@ func (a *Agent) Reload(next *config.Config) error {
 	}
 	a.cfg.LogLevel = next.LogLevel
 	return nil
-}
-
-// jwks is the public half of the key that workload identities are signed with.
-// Until the keyring is replicated it is derived from this agent's identity, and
-// signs nothing.
-func (a *Agent) jwks() json.RawMessage {
-	seed, err := hkdf.Key(sha256.New, []byte(a.id.SecretID), nil, "selfheal workload identity", ed25519.SeedSize)
-	if err != nil {
-		return json.RawMessage(`{"keys":[]}`)
-	}
-	pub := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
-	return json.RawMessage(fmt.Sprintf(`{"keys":[{"kty":"OKP","use":"sig","crv":"Ed25519","alg":"EdDSA","kid":%q,"x":%q}]}`,
-		a.id.ID, base64.RawURLEncoding.EncodeToString(pub)))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/selfheal/selfheal/agent/consensus"
 	"github.com/selfheal/selfheal/agent/gossip"
 	"github.com/selfheal/selfheal/agent/leader"
+	"github.com/selfheal/selfheal/agent/rootkey"
 	"github.com/selfheal/selfheal/agent/state"
 )
 
@@ -25,6 +26,7 @@ type server struct {
 	expect  int
 	gossip  *gossip.Gossip
 	state   *state.Store
+	ring    *rootkey.Ring
 	raft    *consensus.Consensus
 	leader  *leader.Leader
 	wake    chan struct{} // gossip changed, for the bootstrap
@@ -39,6 +41,10 @@ func (a *Agent) startServer() error {
 		return nil
 	}
 	store, err := state.New(state.Config{Logger: a.log, EventBuffer: a.cfg.Server.EventBufferSize, JobVersions: a.cfg.Server.JobTrackedVersions})
+	if err != nil {
+		return err
+	}
+	ring, err := a.openRing(store)
 	if err != nil {
 		return err
 	}
@@ -59,7 +65,7 @@ func (a *Agent) startServer() error {
 	a.life.add("consensus", raft.Shutdown)
 	s := &server{
 		log: a.log.Named("server"), cfg: a.cfg, region: a.cfg.Region, expect: a.cfg.Server.BootstrapExpect,
-		gossip: a.gossip, state: store, raft: raft, wake: make(chan struct{}, 1), leaders: newLeaderWatch(),
+		gossip: a.gossip, state: store, ring: ring, raft: raft, wake: make(chan struct{}, 1), leaders: newLeaderWatch(),
 	}
 	if a.cfg.DevMode {
 		s.expect = 1
@@ -73,6 +79,10 @@ func (a *Agent) startServer() error {
 		Node: a.cfg.Server.NodeGCThreshold, Deployment: a.cfg.Server.DeploymentGCThreshold, Batch: leader.DefaultGC().Batch,
 	}
 	lc.Autopilot = a.autopilot()
+	lc.ACL = a.leaderACL()
+	lc.Keys, lc.KeyPolicy = ring, leader.KeyPolicy{
+		Interval: a.cfg.Server.RootKeyGCInterval, Rotate: a.cfg.Server.RootKeyRotationThreshold, GC: a.cfg.Server.RootKeyGCThreshold,
+	}
 	lc.Busy = func(loop string) leader.Busy { return a.metrics.Loop("leader." + loop).Begin }
 	s.leader = leader.New(lc)
 	a.gossip.Subscribe(func(e gossip.Event) {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,7 +40,9 @@ type sim struct {
 	rng     *rand.Rand
 	begun   time.Time
 	expect  int
-	encrypt string // every other seed runs an encrypted, authenticated cluster
+	encrypt string                          // every other seed runs an encrypted, authenticated cluster
+	mu      sync.Mutex                      // held to change what runs, and by those who look from beside the test
+	tune    func(*simAgent, *config.Config) // changes an agent's configuration; nil: none
 }
 
 // simAgent is one host with its agent. Its identity, its raft log, its journal
@@ -59,10 +62,16 @@ type simAgent struct {
 	crashed   bool // its power is off
 }
 
-// newSim starts a cluster and waits until it is whole.
-func newSim(t *testing.T, seed uint64, servers, clients int) *sim {
+// emptySim is a network without hosts.
+func emptySim(t *testing.T, seed uint64) *sim {
 	s := &sim{t: t, net: simnet.New(simnet.Config{Seed: int64(seed), MinDelay: 100 * time.Microsecond, MaxDelay: time.Millisecond}), dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 1)), begun: time.Now()}
 	s.encrypt = map[bool]string{true: "c2VsZmhlYWwtc2VsZmhlYWwtc2VsZmhlYWwtc2VsZiE="}[seed%2 == 1]
+	return s
+}
+
+// newSim starts a cluster and waits until it is whole.
+func newSim(t *testing.T, seed uint64, servers, clients int) *sim {
+	s := emptySim(t, seed)
 	for i := range servers + clients {
 		s.add(i < servers)
 	}
@@ -145,6 +154,9 @@ func (a *simAgent) start() {
 	} else {
 		cfg.Client.Enabled, cfg.Client.Join = true, join
 	}
+	if a.s.tune != nil {
+		a.s.tune(a, cfg)
+	}
 	level := hclog.Off
 	if *simLogs {
 		level = hclog.Debug
@@ -157,6 +169,8 @@ func (a *simAgent) start() {
 	if err != nil {
 		a.s.t.Fatalf("start %s: %v", a.name, err)
 	}
+	a.s.mu.Lock()
+	defer a.s.mu.Unlock()
 	a.agent, a.dead = agent, false
 }
 
@@ -195,7 +209,9 @@ func (a *simAgent) shutdown() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	agent := a.agent
+	a.s.mu.Lock()
 	a.agent = nil
+	a.s.mu.Unlock()
 	agent.Shutdown(ctx, Crash)
 }
 

@@ -70,6 +70,7 @@ func runAgent(s *session, args []string) error {
 		next, _, err := config.Load(src)
 		return next, err
 	}
+	agent.TuneMemory()
 	a, err := agent.New(cfg, agent.Options{Logger: log, Version: Version, Warnings: warnings, Reload: reload})
 	if err != nil {
 		return err

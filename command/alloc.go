@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -25,22 +24,32 @@ func allocVerbs() entries {
 	}
 }
 
-// taskOf is the task that a verb is about: named, or the only one.
-func taskOf(a *api.Allocation, name string) (string, error) {
-	names := keys(a.TaskStates)
+// taskNames are the tasks of an allocation: as its job has them, else as they ran.
+func taskNames(a *api.Allocation) []string {
 	if a.Job != nil {
 		for _, g := range a.Job.TaskGroups {
-			if deref(g.Name) == a.TaskGroup {
-				names = nil
-				for _, t := range g.Tasks {
-					names = append(names, t.Name)
-				}
+			if g == nil || deref(g.Name) != a.TaskGroup {
+				continue
 			}
+			var names []string
+			for _, t := range present(g.Tasks) {
+				names = append(names, t.Name)
+			}
+			return names
 		}
 	}
+	return keys(a.TaskStates)
+}
+
+// taskOf is the task that a verb is about: named, or the only one.
+func taskOf(a *api.Allocation, name string) (string, error) {
+	names := taskNames(a)
 	if name == "" {
 		if len(names) == 1 {
 			return names[0], nil
+		}
+		if len(names) == 0 {
+			return "", fmt.Errorf("allocation %s has no task yet", shortID(a.ID, false))
 		}
 		return "", usagef("allocation %s has several tasks; name one: %s", shortID(a.ID, false), strings.Join(names, ", "))
 	}
@@ -165,18 +174,6 @@ func allocSignal() verb {
 	}
 }
 
-func allocExec() verb {
-	var task string
-	return verb{
-		args: "ALLOC COMMAND...", min: 2, max: -1,
-		short: "Run a command inside a task (not yet)",
-		flags: []flagRow{{"task", "NAME", "In this task.", &task, nil}},
-		run: func(*session, []string) error {
-			return errors.New("this version cannot run commands inside tasks yet; alloc logs and alloc fs show what is there")
-		},
-	}
-}
-
 func allocChecks() verb {
 	var o output
 	return verb{
@@ -276,7 +273,7 @@ func allocLogs() verb {
 	return verb{
 		args: "ALLOC [TASK]", min: 1, max: 2,
 		short: "Print the logs of a task",
-		long:  "Prints what a task has written to standard output. TASK may be left out when there is only one. With -job, ALLOC is a job and one of its allocations is taken.",
+		long:  "Prints what a task has written to standard output. TASK may be left out when there is only one. \n\nWith -job, ALLOC is a job: the logs of all its running allocations are merged, each line behind the allocation, group and task that wrote it. With -f they go on when allocations move, nodes die and the agent is away.",
 		flags: []flagRow{
 			{"stderr", "", "What it has written to standard error.", &f.stderr, nil},
 			{"stdout", "", "Standard output (default).", &f.stdout, nil},
@@ -286,7 +283,8 @@ func allocLogs() verb {
 			{"c", "BYTES", "With -tail: this many bytes.", &f.bytes, nil},
 			{"task", "NAME", "This task.", &f.task, nil},
 			{"job", "", "ALLOC is the ID of a job.", &f.job, nil},
-			{"verbose", "", "Accepted for older scripts.", &f.verbose, nil},
+			{"group", "NAME", "With -job: only allocations of this group.", &f.group, nil},
+			{"verbose", "", "With -job: whole IDs.", &f.verbose, nil},
 		},
 		run: func(s *session, args []string) error { return logs(s, f, args) },
 	}

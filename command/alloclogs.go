@@ -1,10 +1,10 @@
 package command
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/nomad/api"
@@ -14,7 +14,7 @@ import (
 type logFlags struct {
 	stderr, stdout, follow, tail, job, verbose bool
 	lines, bytes                               int
-	task                                       string
+	task, group                                string
 }
 
 // lineBytes is how long a line is taken to be when the end of a log is asked for
@@ -26,17 +26,15 @@ func logs(s *session, f logFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	var a *api.Allocation
-	if f.job {
-		a, err = s.anyAllocation(c, args[0])
-	} else {
-		a, err = s.allocation(c, args[0])
-	}
-	if err != nil {
-		return err
-	}
 	if len(args) == 2 {
 		f.task = args[1]
+	}
+	if f.job {
+		return s.logsOfJob(c, f, args[0])
+	}
+	a, err := s.allocation(c, args[0])
+	if err != nil {
+		return err
 	}
 	task, err := taskOf(a, f.task)
 	if err != nil {
@@ -45,7 +43,9 @@ func logs(s *session, f logFlags, args []string) error {
 	ctx, stop := s.interruptible()
 	defer stop()
 	for _, kind := range f.kinds() {
-		if err := s.copyLog(ctx, c, a, task, kind, f); err != nil {
+		l := &logStream{c: c, alloc: a, task: task, kind: kind, f: f, w: s.out}
+		origin, offset, lines := f.logOrigin()
+		if err := l.copy(ctx, origin, offset, lines, false); err != nil {
 			return err
 		}
 	}
@@ -55,7 +55,7 @@ func logs(s *session, f logFlags, args []string) error {
 // kinds are the streams that the flags ask for.
 func (f logFlags) kinds() []string {
 	switch {
-	case f.stderr && f.stdout && !f.follow:
+	case f.stderr && f.stdout && (f.job || !f.follow):
 		return []string{api.FSLogNameStdout, api.FSLogNameStderr}
 	case f.stderr:
 		return []string{api.FSLogNameStderr}
@@ -63,8 +63,9 @@ func (f logFlags) kinds() []string {
 	return []string{api.FSLogNameStdout}
 }
 
-// anyAllocation picks an allocation of a job, a running one if there is one.
-func (s *session) anyAllocation(c *api.Client, prefix string) (*api.Allocation, error) {
+// anyAllocation picks an allocation of a job (of one group, unless that is ""), a
+// running one if there is one.
+func (s *session) anyAllocation(c *api.Client, prefix, group string) (*api.Allocation, error) {
 	id, ns, err := s.jobID(c, prefix)
 	if err != nil {
 		return nil, err
@@ -74,6 +75,7 @@ func (s *session) anyAllocation(c *api.Client, prefix string) (*api.Allocation, 
 	if err != nil {
 		return nil, fmt.Errorf("list allocations: %w", err)
 	}
+	all = slices.DeleteFunc(present(all), func(a *api.AllocationListStub) bool { return group != "" && a.TaskGroup != group })
 	var running []*api.AllocationListStub
 	for _, a := range all {
 		if a.ClientStatus == api.AllocClientStatusRunning {
@@ -84,6 +86,9 @@ func (s *session) anyAllocation(c *api.Client, prefix string) (*api.Allocation, 
 		running = all
 	}
 	if len(running) == 0 {
+		if group != "" {
+			return nil, fmt.Errorf("job %q has no allocation of group %q", id, group)
+		}
 		return nil, fmt.Errorf("job %q has no allocation", id)
 	}
 	a, _, err := c.Allocations().Info(running[rand.IntN(len(running))].ID, q)
@@ -91,53 +96,6 @@ func (s *session) anyAllocation(c *api.Client, prefix string) (*api.Allocation, 
 		return nil, fmt.Errorf("read allocation: %w", err)
 	}
 	return a, nil
-}
-
-func (s *session) copyLog(ctx context.Context, c *api.Client, a *api.Allocation, task, kind string, f logFlags) error {
-	origin, offset, lines := api.OriginStart, int64(0), 0
-	if f.tail || f.lines > 0 || f.bytes > 0 {
-		origin = api.OriginEnd
-		switch {
-		case f.bytes > 0:
-			offset = int64(f.bytes)
-		case f.lines > 0:
-			lines = f.lines
-		default:
-			lines = 10
-		}
-		if lines > 0 {
-			offset = int64(lines) * lineBytes
-		}
-	}
-	cancel := make(chan struct{})
-	context.AfterFunc(ctx, func() { close(cancel) })
-	q := (&api.QueryOptions{Namespace: a.Namespace}).WithContext(ctx)
-	frames, errs := c.AllocFS().Logs(a, f.follow, task, kind, origin, offset, cancel, q)
-	w := &lastLines{w: s.out, keep: lines}
-	for {
-		select {
-		case err := <-errs:
-			_ = w.flush()
-			if ctx.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("read log: %w", err)
-		case frame, ok := <-frames:
-			if !ok {
-				return w.flush()
-			}
-			if _, err := w.Write(frame.Data); err != nil {
-				return err
-			}
-			if f.follow {
-				if err := w.flush(); err != nil {
-					return err
-				}
-			}
-		case <-ctx.Done():
-			return w.flush()
-		}
-	}
 }
 
 // lastLines passes on only the last lines of what it gets before the first

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ type verb struct {
 	long     string // paragraphs for the help
 	flags    []flagRow
 	local    bool // asks no agent: takes none of the shared flags
+	commands bool // what follows the first argument is a command line of its own
 	verbatim bool // run gets the arguments unparsed; flags are for the help only
 	run      func(s *session, args []string) error
 
@@ -35,8 +37,10 @@ type entries []entry
 func catalogue() entries {
 	all := slices.Concat(
 		agentVerbs(), demoVerbs(),
-		jobVerbs(), allocVerbs(), nodeVerbs(), evalVerbs(), deploymentVerbs(),
-		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(), simulateVerbs(),
+		jobVerbs(), jobMoreVerbs(), allocVerbs(), nodeVerbs(), evalVerbs(), deploymentVerbs(),
+		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(), simulateVerbs(), foresightVerbs(), aclVerbs(), varVerbs(),
+		nodePoolVerbs(), nodeMetaVerbs(), volumeVerbs(), scalingVerbs(), tlsVerbs(),
+		snapshotVerbs(), autopilotVerbs(), keyringVerbs(), debugVerbs(), uiVerbs(),
 		plainVerbs(),
 	)
 	for _, alias := range [][2]string{
@@ -138,7 +142,7 @@ func (a *adapter) Run(args []string) int {
 			rows = append(slices.Clip(rows), a.session.sharedFlags()...)
 		}
 		var err error
-		if args, err = parseFlags(rows, args); err == nil {
+		if args, err = v.parse(rows, args); err == nil {
 			err = v.count(args)
 		}
 		if err != nil {
@@ -148,10 +152,31 @@ func (a *adapter) Run(args []string) int {
 	if a.session.flags.noColor {
 		a.session.color, a.session.errColor = false, false
 	}
-	if err := v.run(a.session, args); err != nil {
+	if err := v.guarded(a.session, args); err != nil {
 		return a.session.fail(a.entry.name, err)
 	}
 	return 0
+}
+
+// guarded runs the verb. The API's client panics on some answers that no agent of
+// this version gives (a null for a token); a person gets a sentence for it.
+func (v verb) guarded(s *session, args []string) (err error) {
+	if !v.local && !s.strict {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("the answer of %s is not one of this API: %v", s.address(), p)
+			}
+		}()
+	}
+	return v.run(s, args)
+}
+
+// parse sets the flags and returns the arguments.
+func (v verb) parse(rows []flagRow, args []string) ([]string, error) {
+	if v.commands {
+		return parseLeadingFlags(rows, args)
+	}
+	return parseFlags(rows, args)
 }
 
 // count checks the number of arguments.
@@ -184,9 +209,12 @@ func (a *adapter) AutocompleteFlags() complete.Flags {
 	}
 	out := complete.Flags{}
 	for _, r := range rows {
+		words, isChoice := r.value.(choice)
 		switch {
 		case r.predict != nil:
 			out["-"+r.name] = r.predict
+		case isChoice:
+			out["-"+r.name] = complete.PredictSet(words.of...)
 		case r.arg == "":
 			out["-"+r.name] = complete.PredictNothing
 		default:

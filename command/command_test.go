@@ -17,7 +17,7 @@ import (
 // Every command explains itself, within 80 columns, and every flag can be set.
 func TestEveryCommandIsUsable(t *testing.T) {
 	known := catalogue()
-	values := []string{"3", "1m", "true", "key=value"}
+	values := []string{"3", "1m", "true", "key=value", "2026-11-20T12:00:00Z"}
 	for _, e := range known {
 		v := e.make()
 		if v.short == "" || strings.HasSuffix(v.short, ".") {
@@ -42,13 +42,16 @@ func TestEveryCommandIsUsable(t *testing.T) {
 				t.Errorf("%s: -%s stands twice in the table", e.name, f.name)
 			}
 			seen[f.name] = true
-			if !strings.HasSuffix(f.usage, ".") || (f.arg == "") != isSwitch(f) && !v.verbatim {
+			if !strings.HasSuffix(f.usage, ".") || (f.arg == "") != f.isSwitch() && !v.verbatim {
 				t.Errorf("%s: -%s: usage %q, arg %q, value %T", e.name, f.name, f.usage, f.arg, f.value)
 			}
-			if v.verbatim || isSwitch(f) {
+			if v.verbatim || f.isSwitch() {
 				continue
 			}
 			ok := false
+			if c, isChoice := f.value.(choice); isChoice {
+				ok = f.set("nonsense") != nil && f.set(c.of[0]) == nil
+			}
 			for _, value := range values {
 				ok = ok || f.set(value) == nil
 			}
@@ -58,8 +61,6 @@ func TestEveryCommandIsUsable(t *testing.T) {
 		}
 	}
 }
-
-func isSwitch(f flagRow) bool { _, ok := f.value.(*bool); return ok }
 
 func TestFlagsStandAnywhere(t *testing.T) {
 	var name string

@@ -33,7 +33,7 @@ func jobDiff(d *api.JobDiff, notes *api.PlanAnnotations, verbose, color bool) st
 	if verbose || d.Type == "Edited" {
 		w.fields(0, d.Fields, d.Objects)
 	}
-	for _, g := range d.TaskGroups {
+	for _, g := range present(d.TaskGroups) {
 		if g.Type == "None" && !verbose && len(g.Updates) == 0 {
 			continue
 		}
@@ -41,7 +41,7 @@ func jobDiff(d *api.JobDiff, notes *api.PlanAnnotations, verbose, color bool) st
 		if verbose || g.Type == "Edited" {
 			w.fields(1, g.Fields, g.Objects)
 		}
-		for _, t := range g.Tasks {
+		for _, t := range present(g.Tasks) {
 			if t.Type == "None" && !verbose && len(t.Annotations) == 0 {
 				continue
 			}
@@ -72,6 +72,7 @@ func (w *differ) line(depth int, kind, text, note string) {
 }
 
 func (w *differ) fields(depth int, fields []*api.FieldDiff, objects []*api.ObjectDiff) {
+	fields, objects = present(fields), present(objects)
 	width := 0
 	for _, f := range fields {
 		width = max(width, len(f.Name))

@@ -13,6 +13,7 @@ func evalVerbs() entries {
 		noun("eval", "Look at evaluations: what was decided, and why"),
 		{name: "eval list", make: evalList},
 		{name: "eval status", make: evalStatus},
+		{name: "eval delete", make: evalDelete},
 	}
 }
 
@@ -136,7 +137,7 @@ func (s *session) evalPage(c *api.Client, e *api.Evaluation, verbose bool) error
 		for _, group := range keys(e.FailedTGAllocs) {
 			m := e.FailedTGAllocs[group]
 			s.printf("Task Group %q (%s):\n", group, plural(unplacedTotal(m), "allocation"))
-			writeUnplaced(s.out, "  ", m)
+			writeUnplaced(s.out, "  ", m, adviceFor(e.StatusDescription, group))
 		}
 		if e.BlockedEval != "" {
 			s.printf("\nEvaluation %q waits for more room to place the rest.\n", shortID(e.BlockedEval, verbose))

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"sort"
@@ -10,8 +11,9 @@ import (
 )
 
 // writeUnplaced says why allocations of a group found no node: what ruled the
-// nodes out, most first, and what would help.
-func writeUnplaced(w io.Writer, indent string, m *api.AllocationMetric) {
+// nodes out, most first, and what would help: the scheduler's advice, if it gave any.
+func writeUnplaced(w io.Writer, indent string, m *api.AllocationMetric, advice string) {
+	m = orNew(m)
 	line := func(format string, args ...any) { fmt.Fprintf(w, indent+"* "+format+"\n", args...) }
 	if m.NodesEvaluated == 0 && m.NodesFiltered == 0 && m.NodesExhausted == 0 {
 		line("No node was eligible: none in the job's datacenters and node pool is ready")
@@ -39,9 +41,20 @@ func writeUnplaced(w io.Writer, indent string, m *api.AllocationMetric) {
 	for _, q := range m.QuotaExhausted {
 		line("Quota limit hit: %s", q)
 	}
-	if hint := hint(m); hint != "" {
+	if hint := cmp.Or(advice, hint(m)); hint != "" {
 		fmt.Fprintf(w, "%s  Hint: %s\n", indent, hint)
 	}
+}
+
+// adviceFor finds the scheduler's hint for a group in the description of an evaluation:
+// `group "web": needs 500 MHz more cpu on node n1; group "db": ...`.
+func adviceFor(description, group string) string {
+	_, rest, found := strings.Cut(description, fmt.Sprintf("group %q: ", group))
+	if !found {
+		return ""
+	}
+	advice, _, _ := strings.Cut(rest, `; group "`)
+	return advice
 }
 
 // byCount orders reasons by how many nodes each ruled out.
@@ -83,4 +96,4 @@ func hint(m *api.AllocationMetric) string {
 }
 
 // unplacedTotal is how many allocations of a group a metric stands for.
-func unplacedTotal(m *api.AllocationMetric) int { return m.CoalescedFailures + 1 }
+func unplacedTotal(m *api.AllocationMetric) int { return orNew(m).CoalescedFailures + 1 }

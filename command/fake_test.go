@@ -107,8 +107,8 @@ func (f *fakeAgent) request(prefix string) string {
 	return ""
 }
 
-// result is what one run of the program printed and returned.
-type result struct {
+// outcome is what one run of the program printed and returned.
+type outcome struct {
 	out, err string
 	code     int
 }
@@ -117,7 +117,7 @@ type result struct {
 var at = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 // execute runs a command line against an agent, with nobody at the keyboard.
-func execute(t *testing.T, address, stdin string, args ...string) result {
+func execute(t *testing.T, address, stdin string, args ...string) outcome {
 	t.Helper()
 	var out, errs strings.Builder
 	s := &session{
@@ -128,10 +128,10 @@ func execute(t *testing.T, address, stdin string, args ...string) result {
 			}
 			return "", false
 		},
-		now: func() time.Time { return at },
+		now: func() time.Time { return at }, strict: true,
 	}
 	code := run(args, s)
-	return result{out.String(), errs.String(), code}
+	return outcome{out.String(), errs.String(), code}
 }
 
 // golden compares a text with a file, or with -update writes it.

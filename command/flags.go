@@ -18,28 +18,37 @@ type flagRow struct {
 	name  string // without a dash
 	arg   string // names the argument in the help; "" for a flag that takes none
 	usage string // one sentence
-	value any    // *bool, *string, *int, *uint64, *time.Duration, *[]string (repeated) or func(string) error
+	value any    // *bool, *toggle, *string, *int, *uint64, *time.Duration, *[]string (repeated), choice or func(string) error
 
 	predict complete.Predictor // completes the argument
+}
+
+// toggle is a switch that knows whether it was given.
+type toggle struct{ given, on bool }
+
+// choice is a flag's value that is one of a few words.
+type choice struct {
+	to *string
+	of []string
+}
+
+// oneOf is a choice.
+func oneOf(to *string, of ...string) choice { return choice{to, of} }
+
+func (c choice) set(text string) error {
+	for _, word := range c.of {
+		if strings.EqualFold(word, text) {
+			*c.to = word
+			return nil
+		}
+	}
+	return errors.New("want " + strings.Join(c.of[:len(c.of)-1], ", ") + " or " + c.of[len(c.of)-1])
 }
 
 // parseFlags sets what the rows point at and returns the other arguments. Flags
 // may stand before and after them; everything after "--" is an argument.
 func parseFlags(rows []flagRow, args []string) ([]string, error) {
-	set := flag.NewFlagSet("", flag.ContinueOnError)
-	set.SetOutput(io.Discard)
-	for _, r := range rows {
-		if b, ok := r.value.(*bool); ok {
-			set.BoolFunc(r.name, "", func(text string) (err error) {
-				if *b, err = strconv.ParseBool(text); err != nil {
-					err = errors.New("want true or false")
-				}
-				return err
-			})
-		} else {
-			set.Func(r.name, "", r.set)
-		}
-	}
+	set := flagSet(rows)
 	var rest []string
 	for {
 		if err := set.Parse(args); err != nil {
@@ -53,9 +62,58 @@ func parseFlags(rows []flagRow, args []string) ([]string, error) {
 	}
 }
 
+// parseLeadingFlags is parseFlags for a verb that takes a command line: what
+// follows its first argument belongs to that.
+func parseLeadingFlags(rows []flagRow, args []string) ([]string, error) {
+	set := flagSet(rows)
+	if err := set.Parse(args); err != nil {
+		return nil, explainFlag(err, rows)
+	}
+	return set.Args(), nil
+}
+
+func flagSet(rows []flagRow) *flag.FlagSet {
+	set := flag.NewFlagSet("", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	for _, r := range rows {
+		if r.isSwitch() {
+			set.BoolFunc(r.name, "", r.set)
+		} else {
+			set.Func(r.name, "", r.set)
+		}
+	}
+	return set
+}
+
+// isSwitch reports whether the flag stands alone: -name, or -name=false.
+func (r flagRow) isSwitch() bool {
+	switch r.value.(type) {
+	case *bool, *toggle:
+		return true
+	}
+	return false
+}
+
+// parseSwitch reads a bool.
+func parseSwitch(text string) (bool, error) {
+	b, err := strconv.ParseBool(text)
+	if err != nil {
+		err = errors.New("want true or false")
+	}
+	return b, err
+}
+
 // set stores one argument.
 func (r flagRow) set(text string) error {
 	switch p := r.value.(type) {
+	case *bool:
+		b, err := parseSwitch(text)
+		*p = b
+		return err
+	case *toggle:
+		b, err := parseSwitch(text)
+		*p = toggle{true, b}
+		return err
 	case *string:
 		*p = text
 	case *[]string:
@@ -78,6 +136,8 @@ func (r flagRow) set(text string) error {
 			return errors.New("want a duration such as 30s, 5m or 1h30m")
 		}
 		*p = d
+	case choice:
+		return p.set(text)
 	case func(string) error:
 		return p(text)
 	default:

@@ -168,6 +168,14 @@ func deref[T any](p *T) T {
 	return *p
 }
 
+// orNew is p, or a zero value for what is not there.
+func orNew[T any](p *T) *T {
+	if p == nil {
+		return new(T)
+	}
+	return p
+}
+
 func yesNo(b bool) string {
 	if b {
 		return "yes"

@@ -67,7 +67,7 @@ func jobRun() verb {
 	var f jobFile
 	var w watching
 	var checkIndex func() (uint64, bool)
-	var preserve, print bool
+	var preserve, print, hcl bool
 	var priority int
 	indexFlag, checkIndex := checkIndexFlag()
 	return verb{
@@ -81,13 +81,19 @@ Exit code 0: done. 2: registered, but not everything found a node, or the deploy
 			{"preserve-counts", "", "Keep the counts that the running job was scaled to.", &preserve, nil},
 			{"eval-priority", "N", "Priority of the evaluation, 1 to 100.", &priority, nil},
 			{"output", "", "Print the job as JSON and do not run it.", &print, nil},
+			{"hcl", "", "With -output: as HCL, in which everything is written out.", &hcl, nil},
 		}),
 		run: func(s *session, args []string) error {
 			p, err := f.read(s, args[0])
 			if err != nil {
 				return err
 			}
-			if print {
+			switch {
+			case hcl && !print:
+				return usagef("-hcl says how -output prints; give both")
+			case hcl:
+				return s.printHCL(p.job)
+			case print:
 				return output{json: true}.print(s, map[string]any{"Job": p.job})
 			}
 			c, err := s.client()
@@ -151,9 +157,7 @@ func jobValidate() verb {
 			}
 			jobspec.Canonicalize(p.job)
 			problems := jobspec.Validate(p.job, jobspec.Limits{})
-			for _, w := range problems.Warnings {
-				s.warn(w)
-			}
+			p.warn(s, problems.Warnings)
 			if len(problems.Errors) > 0 {
 				return p.invalid(s, problems.Errors)
 			}
@@ -182,13 +186,16 @@ func jobValidate() verb {
 }
 
 func jobInit() verb {
-	var short bool
+	var short, connect bool
 	const name = "example.nomad.hcl"
 	return verb{
 		args: "[FILE]", max: 1, local: true,
 		short: "Write a job file to begin with",
 		long:  "Writes an example job file (default " + name + ") that runs as it is. A file that exists is left alone.",
-		flags: []flagRow{{"short", "", "Without the explanations.", &short, nil}},
+		flags: []flagRow{
+			{"short", "", "Without the explanations.", &short, nil},
+			{"connect", "", "Two services of a mesh. This version reads connect and does not run it yet.", &connect, nil},
+		},
 		run: func(s *session, args []string) error {
 			path := name
 			if len(args) > 0 {
@@ -201,12 +208,16 @@ func jobInit() verb {
 			if err != nil {
 				return fmt.Errorf("write job file: %w", err)
 			}
-			if _, err := f.Write(jobspec.Example(short)); err != nil {
+			if _, err := f.Write(example(short, connect)); err != nil {
 				f.Close()
 				return fmt.Errorf("write job file: %w", err)
 			}
 			if err := f.Close(); err != nil {
 				return fmt.Errorf("write job file: %w", err)
+			}
+			if connect {
+				s.printf("Wrote %s. To see what it says: selfheal job run -output %s\n", path, path)
+				return nil
 			}
 			s.printf("Wrote %s. To run it: selfheal job run %s\n", path, path)
 			return nil
@@ -214,9 +225,16 @@ func jobInit() verb {
 	}
 }
 
+func example(short, connect bool) []byte {
+	if connect {
+		return jobspec.ExampleConnect(short)
+	}
+	return jobspec.Example(short)
+}
+
 // confirm asks a question on a terminal. Elsewhere it wants -yes.
 func (s *session) confirm(question string) error {
-	if f, ok := s.in.(*os.File); !ok || !isTerminal(f) {
+	if !s.interactive() {
 		return usagef("%s Nobody is there to ask: give -yes", question)
 	}
 	fmt.Fprintf(s.err, "%s [y/N] ", question)
@@ -225,4 +243,10 @@ func (s *session) confirm(question string) error {
 		return exitError{1, errors.New("not confirmed; nothing was done")}
 	}
 	return nil
+}
+
+// interactive reports whether somebody is there to answer.
+func (s *session) interactive() bool {
+	f, ok := s.in.(*os.File)
+	return ok && isTerminal(f)
 }

@@ -1,11 +1,7 @@
 package command
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -118,14 +114,15 @@ func jobScale() verb {
 				if err != nil {
 					return fmt.Errorf("read job: %w", err)
 				}
-				if len(job.TaskGroups) != 1 {
+				groups := present(groupsOf(job))
+				if len(groups) != 1 {
 					var names []string
-					for _, g := range job.TaskGroups {
+					for _, g := range groups {
 						names = append(names, deref(g.Name))
 					}
 					return usagef("job %q has several groups (%s); say which: selfheal job scale %s GROUP %d", id, strings.Join(names, ", "), id, count)
 				}
-				group = deref(job.TaskGroups[0].Name)
+				group = deref(groups[0].Name)
 			}
 			if message == "" {
 				message = "scaled by hand with selfheal job scale"
@@ -164,18 +161,19 @@ func jobEval() verb {
 func jobRevert() verb {
 	var w watching
 	return verb{
-		args: "JOB VERSION", min: 2, max: 2,
+		args: "JOB VERSION|TAG", min: 2, max: 2,
 		short: "Run an earlier version of a job",
 		flags: w.rows(),
 		run: func(s *session, args []string) error {
-			version, err := strconv.ParseUint(args[1], 10, 64)
-			if err != nil {
-				return usagef("VERSION must be a number from `selfheal job history`, not %q", args[1])
-			}
 			c, id, ns, err := s.job(args[0])
 			if err != nil {
 				return err
 			}
+			v, err := jobVersion(c, id, args[1], &api.QueryOptions{Namespace: ns})
+			if err != nil {
+				return err
+			}
+			version := deref(v.Version)
 			resp, _, err := c.Jobs().Revert(id, version, nil, &api.WriteOptions{Namespace: ns}, "", "")
 			if err != nil {
 				return fmt.Errorf("revert job: %w", err)
@@ -207,70 +205,6 @@ func jobPromote() verb {
 			return promote(s, c, d, groups, w)
 		},
 	}
-}
-
-func jobRestart() verb {
-	var group string
-	var tasks []string
-	var yes, reschedule, verbose bool
-	return verb{
-		args: "JOB", min: 1, max: 1,
-		short: "Restart the allocations of a job, one after the other",
-		flags: []flagRow{
-			{"group", "NAME", "Only this group.", &group, nil},
-			{"task", "NAME", "Only this task; may be repeated.", &tasks, nil},
-			{"reschedule", "", "Stop and replace each allocation instead of restarting its tasks.", &reschedule, nil},
-			{"yes", "", "Do not ask.", &yes, nil},
-			{"verbose", "", "Show whole IDs.", &verbose, nil},
-		},
-		run: func(s *session, args []string) error {
-			c, id, ns, err := s.job(args[0])
-			if err != nil {
-				return err
-			}
-			allocs, _, err := c.Jobs().Allocations(id, false, &api.QueryOptions{Namespace: ns})
-			if err != nil {
-				return fmt.Errorf("list allocations: %w", err)
-			}
-			sort.Slice(allocs, func(i, j int) bool { return allocs[i].Name < allocs[j].Name })
-			done := 0
-			for _, a := range allocs {
-				if a.ClientStatus != api.AllocClientStatusRunning || a.DesiredStatus != api.AllocDesiredStatusRun || group != "" && a.TaskGroup != group {
-					continue
-				}
-				if err := restartOne(s, c, a, tasks, reschedule, ns); err != nil {
-					return err
-				}
-				done++
-				s.say("Restarted %s (%s)", a.Name, shortID(a.ID, verbose))
-			}
-			if done == 0 {
-				return errors.New("nothing of this runs, so nothing was restarted")
-			}
-			return nil
-		},
-	}
-}
-
-func restartOne(s *session, c *api.Client, a *api.AllocationListStub, tasks []string, reschedule bool, ns string) error {
-	whole := &api.Allocation{ID: a.ID, NodeID: a.NodeID}
-	q := &api.QueryOptions{Namespace: ns}
-	if reschedule {
-		resp, err := c.Allocations().Stop(whole, q)
-		if err != nil {
-			return fmt.Errorf("stop allocation: %w", err)
-		}
-		return s.watch(c, resp.EvalID, ns, false)
-	}
-	if len(tasks) == 0 {
-		tasks = []string{""}
-	}
-	for _, t := range tasks {
-		if err := c.Allocations().Restart(whole, t, q); err != nil {
-			return fmt.Errorf("restart %s: %w", a.Name, err)
-		}
-	}
-	return nil
 }
 
 func jobPeriodicForce() verb {
@@ -306,23 +240,13 @@ func jobDispatch() verb {
 			flagRow{"idempotency-token", "TOKEN", "Launch at most once with this token.", &token, nil},
 			flagRow{"id-prefix-template", "TEXT", "Put this into the launched job's ID.", &prefix, nil}),
 		run: func(s *session, args []string) error {
-			values := map[string]string{}
-			for _, m := range meta {
-				k, v, ok := strings.Cut(m, "=")
-				if !ok {
-					return usagef("-meta wants key=value, not %q", m)
-				}
-				values[k] = v
+			values, err := keyValues("-meta", meta)
+			if err != nil {
+				return err
 			}
 			var payload []byte
 			if len(args) == 2 {
-				var err error
-				if args[1] == "-" {
-					payload, err = io.ReadAll(s.in)
-				} else {
-					payload, err = os.ReadFile(args[1])
-				}
-				if err != nil {
+				if payload, err = s.readAll(args[1]); err != nil {
 					return fmt.Errorf("read payload: %w", err)
 				}
 			}

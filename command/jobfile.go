@@ -46,6 +46,25 @@ func (p parsed) invalid(s *session, problems []string) error {
 	return fmt.Errorf("%s in the job file", plural(len(diags), "error"))
 }
 
+// warn shows warnings about the job at their places in the file.
+func (p parsed) warn(s *session, warnings []string) {
+	diags := jobspec.Locate(p.path, p.body, warnings)
+	for i := range diags {
+		diags[i].Severity = jobspec.Warning
+	}
+	_ = diags.Render(s.err, map[string][]byte{p.path: p.body}, s.errColor)
+}
+
+// printHCL writes a job as a job file.
+func (s *session) printHCL(job *api.Job) error {
+	text, err := jobspec.Print(job)
+	if err != nil {
+		return err
+	}
+	s.printf("%s", text)
+	return nil
+}
+
 // refused does the same for a server's answer, if that is what it is about.
 func (p parsed) refused(s *session, err error) error {
 	if !isStatus(err, http.StatusBadRequest) {
@@ -108,7 +127,7 @@ func (f *jobFile) input(s *session, path string, body []byte) (jobspec.Input, er
 		return jobspec.Input{}, fmt.Errorf("read job file: %w", err)
 	}
 	in := jobspec.Input{
-		Path: path, Body: body, Strict: f.strict,
+		Path: path, Body: body, Strict: f.strict, JSON: f.json,
 		Vars: map[string]string{}, EnvVars: map[string]string{},
 		Files: os.DirFS("/"), Dir: filepath.ToSlash(dir),
 	}

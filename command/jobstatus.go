@@ -50,6 +50,13 @@ func listJobs(s *session, c *api.Client, o output) error {
 		s.printf("No running jobs\n")
 		return nil
 	}
+	s.jobTable(jobs, false)
+	return nil
+}
+
+// jobTable lists jobs by namespace and ID.
+func (s *session) jobTable(jobs []*api.JobListStub, verbose bool) {
+	jobs = present(jobs)
 	sort.Slice(jobs, func(i, j int) bool {
 		return jobs[i].Namespace+"\x00"+jobs[i].ID < jobs[j].Namespace+"\x00"+jobs[j].ID
 	})
@@ -60,14 +67,13 @@ func listJobs(s *session, c *api.Client, o output) error {
 	}
 	rows := []string{row(head...)}
 	for _, j := range jobs {
-		cells := []string{j.ID, jobKind(j.Type, j.Periodic, j.ParameterizedJob), fmt.Sprint(j.Priority), jobState(j.Status, j.Stop), s.nanos(j.SubmitTime, false)}
+		cells := []string{j.ID, jobKind(j.Type, j.Periodic, j.ParameterizedJob), fmt.Sprint(j.Priority), jobState(j.Status, j.Stop), s.nanos(j.SubmitTime, verbose)}
 		if wide {
 			cells = append([]string{j.ID, j.Namespace}, cells[1:]...)
 		}
 		rows = append(rows, row(cells...))
 	}
 	s.table(rows)
-	return nil
 }
 
 func jobKind(kind string, periodic, parameterized bool) string {
@@ -205,7 +211,7 @@ func (p *jobPage) evaluations(job *api.Job) error {
 	for _, group := range keys(latest.FailedTGAllocs) {
 		m := latest.FailedTGAllocs[group]
 		p.s.printf("Task Group %q (%s):\n", group, plural(unplacedTotal(m), "allocation"))
-		writeUnplaced(p.s.out, "  ", m)
+		writeUnplaced(p.s.out, "  ", m, adviceFor(latest.StatusDescription, group))
 	}
 	return nil
 }
@@ -245,6 +251,7 @@ func (p *jobPage) allocations(job *api.Job) error {
 // allocTable lists allocations, newest first. A finished one stays visible: it
 // is half of the answer to "what happened?".
 func (s *session) allocTable(allocs []*api.AllocationListStub, verbose bool) {
+	allocs = present(allocs)
 	if len(allocs) == 0 {
 		s.printf("No allocations placed\n")
 		return
@@ -272,7 +279,7 @@ func (s *session) allocTable(allocs []*api.AllocationListStub, verbose bool) {
 func deployedRows(s *session, d *api.Deployment, verbose bool) []string {
 	canaries := false
 	for _, g := range d.TaskGroups {
-		canaries = canaries || g.DesiredCanaries > 0
+		canaries = canaries || g != nil && g.DesiredCanaries > 0
 	}
 	head := []string{"Task Group", "Desired", "Placed", "Healthy", "Unhealthy", "Progress Deadline"}
 	if canaries {
@@ -280,7 +287,7 @@ func deployedRows(s *session, d *api.Deployment, verbose bool) []string {
 	}
 	rows := []string{row(head...)}
 	for _, name := range keys(d.TaskGroups) {
-		g := d.TaskGroups[name]
+		g := orNew(d.TaskGroups[name])
 		cells := []string{name, fmt.Sprint(g.DesiredTotal), fmt.Sprint(g.PlacedAllocs), fmt.Sprint(g.HealthyAllocs), fmt.Sprint(g.UnhealthyAllocs), s.stamp(g.RequireProgressBy, verbose)}
 		if canaries {
 			promoted := "N/A"

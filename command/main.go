@@ -18,7 +18,8 @@ const (
 	// ExitPlanFailed is `job plan` without an answer.
 	ExitPlanFailed = 255
 	// ExitUnplaced is a monitor that saw the evaluation end with allocations that
-	// found no node, or the deployment fail. The job itself is registered.
+	// found no node, or the deployment fail. The job itself is registered. A drain that
+	// would not fit and a node that cannot be lost end with it, too.
 	ExitUnplaced = 2
 	// ExitNoCommand is a command line that names no command.
 	ExitNoCommand = 127

@@ -59,6 +59,9 @@ func (m *monitor) evaluation(ctx context.Context, id string) error {
 	var eval *api.Evaluation
 	for index := uint64(0); ; {
 		e, meta, err := m.c.Evaluations().Info(id, m.query(ctx, index))
+		if err == nil && (e == nil || e.Status == "") {
+			err = errEmpty
+		}
 		if err != nil {
 			return fmt.Errorf("watch evaluation: %w", err)
 		}
@@ -91,7 +94,7 @@ func (m *monitor) placed(ctx context.Context, eval *api.Evaluation) error {
 		return fmt.Errorf("watch allocations: %w", err)
 	}
 	count := map[string]map[string][]string{}
-	for _, a := range allocs {
+	for _, a := range present(allocs) {
 		what := "placed"
 		if a.DesiredStatus != api.AllocDesiredStatusRun {
 			what = "stopped"
@@ -121,7 +124,7 @@ func (m *monitor) unplaced(eval *api.Evaluation) error {
 	for _, group := range keys(eval.FailedTGAllocs) {
 		metric := eval.FailedTGAllocs[group]
 		m.s.say("  Group %q: %s found no node:", group, plural(unplacedTotal(metric), "allocation"))
-		writeUnplaced(m.s.err, "    ", metric)
+		writeUnplaced(m.s.err, "    ", metric, adviceFor(eval.StatusDescription, group))
 	}
 	next := "The job stays registered."
 	if eval.BlockedEval != "" {
@@ -151,13 +154,16 @@ func (m *monitor) deployment(ctx context.Context, id string) error {
 	m.step("Deployment %s", shortID(id, m.verbose))
 	for index := uint64(0); ; {
 		d, meta, err := m.c.Deployments().Info(id, m.query(ctx, index))
+		if err == nil && (d == nil || d.Status == "") {
+			err = errEmpty
+		}
 		if err != nil {
 			return fmt.Errorf("watch deployment: %w", err)
 		}
 		index = max(meta.LastIndex, 1)
 		waiting := false
 		for _, group := range keys(d.TaskGroups) {
-			g := d.TaskGroups[group]
+			g := orNew(d.TaskGroups[group])
 			m.change("group "+group, "Group %q: %d of %d placed, %d healthy, %d unhealthy", group,
 				g.PlacedAllocs, max(g.DesiredTotal, g.DesiredCanaries), g.HealthyAllocs, g.UnhealthyAllocs)
 			if g.UnhealthyAllocs > 0 && m.said["failures"] == "" {
@@ -194,7 +200,7 @@ func (m *monitor) failures(ctx context.Context, id string) {
 	if err != nil {
 		return // it was only an addition
 	}
-	for _, a := range allocs {
+	for _, a := range present(allocs) {
 		if a.DeploymentStatus == nil || a.DeploymentStatus.Healthy == nil || *a.DeploymentStatus.Healthy {
 			continue
 		}

@@ -103,9 +103,10 @@ func nodePurge() verb {
 
 // drainFlags are the flags of node drain.
 type drainFlags struct {
-	enable, disable, watch, detach, force, noDeadline, ignoreSystem, keep, self, yes bool
-	deadline, message                                                                string
-	meta                                                                             []string
+	enable, disable, watch, plan, detach, force, noDeadline, ignoreSystem, keep, self, yes bool
+	deadline, message                                                                      string
+	meta                                                                                   []string
+	output                                                                                 output
 }
 
 // defaultDrain is how long allocations of a drained node get to move away.
@@ -118,8 +119,10 @@ func nodeDrain() verb {
 		short: "Move everything off a node, or end that",
 		long: `Moves the allocations of a node to others, as fast as each group's migrate block allows, and closes the node to new work. Watches until it is empty; Ctrl-C stops only the watching.
 
+-plan says where everything would go and changes nothing: exit code 0 when it fits, 2 when something would find no place. -enable says so before it starts.
+
 -disable ends a drain and opens the node again, unless -keep-ineligible.`,
-		flags: []flagRow{
+		flags: append([]flagRow{
 			{"enable", "", "Drain the node.", &f.enable, nil},
 			{"disable", "", "End a drain.", &f.disable, nil},
 			{"deadline", "DURATION", "Stop what is still there after this long (default 1h).", &f.deadline, nil},
@@ -132,8 +135,9 @@ func nodeDrain() verb {
 			{"self", "", "The node of the agent that is asked.", &f.self, nil},
 			{"detach", "", "Return at once instead of watching.", &f.detach, nil},
 			{"monitor", "", "Only watch a drain that goes on.", &f.watch, nil},
-			{"yes", "", "Do not ask when a prefix of the ID was given.", &f.yes, nil},
-		},
+			{"plan", "", "Only show where everything would go.", &f.plan, nil},
+			{"yes", "", "Do not ask when a prefix of the ID was given, or when it does not fit.", &f.yes, nil},
+		}, f.output.rows()...),
 		run: func(s *session, args []string) error { return drain(s, &f, args) },
 	}
 }
@@ -150,8 +154,16 @@ func drain(s *session, f *drainFlags, args []string) error {
 	if f.watch {
 		return s.watchDrain(c, node, node.ModifyIndex, f.ignoreSystem)
 	}
+	if f.plan {
+		return s.showDrainPlan(c, node, f.output)
+	}
 	if len(args) > 0 && args[0] != node.ID && args[0] != node.Name && !f.yes {
 		if err := s.confirm(fmt.Sprintf("Change the drain of node %s (%s)?", shortID(node.ID, false), node.Name)); err != nil {
+			return err
+		}
+	}
+	if f.enable && !f.force {
+		if err := s.warnDrain(c, node, f.yes); err != nil {
 			return err
 		}
 	}
@@ -180,13 +192,13 @@ func drain(s *session, f *drainFlags, args []string) error {
 // spec is the drain that the flags describe; nil ends one.
 func (f *drainFlags) spec() (*api.DrainSpec, error) {
 	chosen := 0
-	for _, b := range []bool{f.enable, f.disable, f.watch} {
+	for _, b := range []bool{f.enable, f.disable, f.watch, f.plan} {
 		if b {
 			chosen++
 		}
 	}
 	if chosen != 1 {
-		return nil, usagef("give one of -enable, -disable and -monitor")
+		return nil, usagef("give one of -enable, -disable, -monitor and -plan")
 	}
 	if !f.enable {
 		return nil, nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -37,7 +36,7 @@ func raftListPeers() verb {
 			if err != nil {
 				return err
 			}
-			cfg, err := c.Operator().RaftGetConfiguration(&api.QueryOptions{AllowStale: stale})
+			cfg, err := c.Operator().RaftGetConfiguration(queryStale(stale))
 			if err != nil {
 				return fmt.Errorf("read raft configuration: %w", err)
 			}
@@ -45,7 +44,7 @@ func raftListPeers() verb {
 				return o.print(s, cfg)
 			}
 			rows := []string{row("Node", "ID", "Address", "State", "Voter", "RaftProtocol")}
-			for _, p := range cfg.Servers {
+			for _, p := range present(cfg.Servers) {
 				state := "follower"
 				if p.Leader {
 					state = "leader"
@@ -124,6 +123,9 @@ func schedulerGet() verb {
 				return err
 			}
 			resp, _, err := c.Operator().SchedulerGetConfiguration(nil)
+			if err == nil && (resp == nil || resp.SchedulerConfig == nil) {
+				err = errEmpty
+			}
 			if err != nil {
 				return fmt.Errorf("read scheduler configuration: %w", err)
 			}
@@ -168,7 +170,7 @@ func schedulerSet() verb {
 		long:  "Changes the settings that are given and leaves the others as they are.",
 		flags: []flagRow{
 			indexFlag,
-			{"scheduler-algorithm", "NAME", "binpack or spread.", &algorithm, nil},
+			{"scheduler-algorithm", "NAME", "binpack or spread.", oneOf(&algorithm, "binpack", "spread"), nil},
 			toggle("memory-oversubscription", "Let tasks use memory_max.", &cfg.MemoryOversubscriptionEnabled),
 			toggle("reject-job-registration", "Refuse new jobs.", &cfg.RejectJobRegistration),
 			toggle("pause-eval-broker", "Place nothing for now.", &cfg.PauseEvalBroker),
@@ -178,14 +180,14 @@ func schedulerSet() verb {
 			toggle("preempt-sysbatch-scheduler", "Let sysbatch jobs preempt.", &cfg.PreemptionConfig.SysBatchSchedulerEnabled),
 		},
 		run: func(s *session, args []string) error {
-			if algorithm != "" && !slices.Contains([]string{"binpack", "spread"}, algorithm) {
-				return usagef("-scheduler-algorithm is binpack or spread, not %q", algorithm)
-			}
 			c, err := s.client()
 			if err != nil {
 				return err
 			}
 			now, _, err := c.Operator().SchedulerGetConfiguration(nil)
+			if err == nil && (now == nil || now.SchedulerConfig == nil) {
+				err = errEmpty
+			}
 			if err != nil {
 				return fmt.Errorf("read scheduler configuration: %w", err)
 			}
@@ -207,7 +209,7 @@ func schedulerSet() verb {
 			if err != nil {
 				return fmt.Errorf("change scheduler configuration: %w", err)
 			}
-			if given && !resp.Updated {
+			if given && (resp == nil || !resp.Updated) {
 				return errors.New("somebody else changed the settings first; look at them again")
 			}
 			s.printf("The scheduler's settings are changed.\n")

@@ -31,18 +31,27 @@ func plainVerbs() entries {
 	}
 }
 
-// statusPages is where `status` goes for each kind of thing.
-var statusPages = []struct {
+// statusPage is where `status` goes for a kind of thing.
+type statusPage struct {
 	context contexts.Context
 	verb    string
 	make    func() verb
-}{
+}
+
+// statusPages are all of them, the likeliest first.
+var statusPages = []statusPage{
 	{contexts.Jobs, "job status", jobStatus},
 	{contexts.Allocs, "alloc status", allocStatus},
 	{contexts.Nodes, "node status", nodeStatus},
 	{contexts.Evals, "eval status", evalStatus},
 	{contexts.Deployments, "deployment status", deploymentStatus},
 	{contexts.Namespaces, "namespace status", namespaceStatus},
+	{contexts.NodePools, "node pool info", nodePoolInfo},
+	{contexts.HostVolumes, "volume status", volumeStatus},
+	{contexts.Volumes, "volume status", volumeStatus},
+	{contexts.Plugins, "plugin status", pluginStatus},
+	{contexts.ScalingPolicies, "scaling policy info", scalingPolicyInfo},
+	{contexts.Variables, "var get", varGet},
 }
 
 func statusVerb() verb {
@@ -51,7 +60,7 @@ func statusVerb() verb {
 	return verb{
 		args: "[ID]", max: 1,
 		short: "Show anything by its ID, or list jobs",
-		long:  "Shows the job, allocation, node, evaluation or deployment that ID, or a unique beginning of it, belongs to. Without ID it lists jobs.",
+		long:  "Shows the job, allocation, node, evaluation, deployment or whatever else has this ID, or an ID that begins so. Without ID it lists jobs.",
 		flags: append(o.rows(), flagRow{"verbose", "", "Show whole IDs and times.", &verbose, nil}),
 		run: func(s *session, args []string) error {
 			c, err := s.client()
@@ -59,13 +68,17 @@ func statusVerb() verb {
 				return err
 			}
 			if len(args) == 0 {
-				return listJobs(s, c, o)
+				if err := listJobs(s, c, o); err != nil || o.wanted() {
+					return err
+				}
+				s.sayResilience(c)
+				return nil
 			}
-			page, id, err := guess(s, c, args[0])
+			found, id, err := guess(s, c, args[0])
 			if err != nil {
 				return err
 			}
-			v := page()
+			v := found.make()
 			var flags []string
 			if verbose {
 				flags = append(flags, "-verbose")
@@ -91,31 +104,34 @@ func hasFlag(rows []flagRow, name string) bool {
 }
 
 // guess finds what kind of thing an ID is. An exact match wins over prefixes.
-func guess(s *session, c *api.Client, id string) (page func() verb, whole string, err error) {
+func guess(s *session, c *api.Client, id string) (page statusPage, whole string, err error) {
 	resp, _, err := c.Search().PrefixSearch(id, contexts.All, &api.QueryOptions{Namespace: s.idNamespace()})
 	if err != nil {
-		return nil, "", fmt.Errorf("look up %q: %w", id, err)
+		return page, "", fmt.Errorf("look up %q: %w", id, err)
+	}
+	if resp == nil {
+		return page, "", fmt.Errorf("look up %q: %w", id, errEmpty)
 	}
 	var found []string
 	for _, p := range statusPages {
 		for _, m := range resp.Matches[p.context] {
 			if m == id {
-				return p.make, m, nil
+				return p, m, nil
 			}
 			found = append(found, fmt.Sprintf("selfheal %s %s", p.verb, m))
-			page, whole = p.make, m
+			page, whole = p, m
 		}
 	}
 	switch {
 	case len(found) == 0:
-		return nil, "", fmt.Errorf("nothing has the ID or prefix %q", id)
+		return page, "", fmt.Errorf("nothing has the ID or prefix %q", id)
 	case len(found) > 1:
 		more := ""
 		if len(found) > 10 {
 			more = fmt.Sprintf("\n  and %d more", len(found)-10)
 			found = found[:10]
 		}
-		return nil, "", fmt.Errorf("%q may be any of these:\n  %s%s", id, strings.Join(found, "\n  "), more)
+		return page, "", fmt.Errorf("%q may be any of these:\n  %s%s", id, strings.Join(found, "\n  "), more)
 	}
 	return page, whole, nil
 }
@@ -172,15 +188,15 @@ func monitorVerb() verb {
 }
 
 func fmtVerb() verb {
-	var check, list, recursive bool
-	write := true
+	var check, recursive bool
+	write, list := true, true
 	return verb{
 		args: "[PATH...]", max: -1, local: true,
 		short: "Lay out job and configuration files",
 		long:  `Lays out .nomad, .hcl and .nomad.hcl files in the one canonical way. PATH is a file, a directory (default: this one) or "-" for standard input.`,
 		flags: []flagRow{
 			{"check", "", "Change nothing; exit 1 if a file would change.", &check, nil},
-			{"list", "", "Name the files that are not laid out.", &list, nil},
+			{"list", "", "Name the files that were, or with -check would be, changed (default true).", &list, nil},
 			{"write", "", "Write the files (default true); false prints them.", &write, nil},
 			{"recursive", "", "Directories below as well.", &recursive, nil},
 		},
@@ -263,9 +279,10 @@ func (f *formatter) file(path string) error {
 		f.changed++
 	}
 	switch {
-	case f.check && !same:
-		f.s.printf("%s\n", path)
 	case f.check:
+		if f.list && !same {
+			f.s.printf("%s\n", path)
+		}
 	case path == "-" || !f.write:
 		_, err := f.s.out.Write(out)
 		return err

@@ -44,14 +44,21 @@ func plan(s *session, f *jobFile, path string, diff, verbose bool) error {
 		return err
 	}
 	resp, _, err := c.Jobs().PlanOpts(p.job, &api.PlanOptions{Diff: diff}, &api.WriteOptions{Namespace: deref(p.job.Namespace)})
+	if err == nil && resp == nil {
+		err = errEmpty
+	}
 	if err != nil {
 		return p.refused(s, fmt.Errorf("plan job: %w", err))
 	}
+	resp.CreatedEvals = present(resp.CreatedEvals)
 	if diff && resp.Diff != nil {
 		s.printf("%s\n", jobDiff(resp.Diff, resp.Annotations, verbose, s.color))
 	}
 	s.printf("%s\n", s.paint(bold, "Scheduler dry-run:"))
 	s.dryRun(resp, p.job)
+	if line := planResilience(c, p.job); line != "" {
+		s.printf("- %s.\n", line)
+	}
 	if w := resp.Warnings; w != "" {
 		s.printf("\n%s\n%s\n", s.paint(yellow, "Warnings:"), w)
 	}
@@ -64,6 +71,16 @@ func plan(s *session, f *jobFile, path string, diff, verbose bool) error {
 	return nil
 }
 
+// plannedAdvice is the scheduler's hint for a group that would wait.
+func plannedAdvice(resp *api.JobPlanResponse, group string) string {
+	for _, e := range resp.CreatedEvals {
+		if advice := adviceFor(e.StatusDescription, group); advice != "" {
+			return advice
+		}
+	}
+	return ""
+}
+
 // dryRun says whether everything would find a node.
 func (s *session) dryRun(resp *api.JobPlanResponse, job *api.Job) {
 	switch {
@@ -72,7 +89,7 @@ func (s *session) dryRun(resp *api.JobPlanResponse, job *api.Job) {
 		for _, group := range keys(resp.FailedTGAllocs) {
 			m := resp.FailedTGAllocs[group]
 			s.printf("  Group %q (%s):\n", group, plural(unplacedTotal(m), "allocation"))
-			writeUnplaced(s.out, "    ", m)
+			writeUnplaced(s.out, "    ", m, plannedAdvice(resp, group))
 		}
 	case len(resp.CreatedEvals) == 0 && (job.Periodic != nil || job.ParameterizedJob != nil):
 		s.printf("- Nothing is placed until the job is launched.\n")
@@ -91,7 +108,7 @@ func (s *session) dryRun(resp *api.JobPlanResponse, job *api.Job) {
 	if a := resp.Annotations; a != nil && len(a.PreemptedAllocs) > 0 {
 		s.printf("- %s would be preempted:\n", plural(len(a.PreemptedAllocs), "allocation"))
 		rows := []string{row("Alloc ID", "Job ID", "Task Group")}
-		for _, p := range a.PreemptedAllocs {
+		for _, p := range present(a.PreemptedAllocs) {
 			rows = append(rows, row(shortID(p.ID, false), p.JobID, p.TaskGroup))
 		}
 		s.table(rows)
@@ -104,7 +121,7 @@ func planChanges(resp *api.JobPlanResponse) bool {
 		return resp.Diff != nil && resp.Diff.Type != "None"
 	}
 	for _, u := range resp.Annotations.DesiredTGUpdates {
-		if u.Stop+u.Place+u.Migrate+u.DestructiveUpdate+u.Canary+u.Preemptions > 0 {
+		if u != nil && u.Stop+u.Place+u.Migrate+u.DestructiveUpdate+u.Canary+u.Preemptions > 0 {
 			return true
 		}
 	}

@@ -1,16 +1,12 @@
 package command
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
-
-	"github.com/hashicorp/go-cleanhttp"
-	"github.com/hashicorp/nomad/api"
 )
 
 // request sends one request as it is and copies the answer to standard output.
@@ -65,22 +61,6 @@ func (s *session) request(method, path, filter string, headers []string, body io
 		return exitError{1, errors.New("the agent answered " + resp.Status)}
 	}
 	return nil
-}
-
-// httpClient is a client with the session's certificates.
-func (s *session) httpClient() (*http.Client, error) {
-	transport := cleanhttp.DefaultTransport()
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	client, f := &http.Client{Transport: transport}, s.flags
-	err := api.ConfigureTLS(client, &api.TLSConfig{
-		CACert: s.or(f.caCert, "CACERT"), CAPath: s.or(f.caPath, "CAPATH"),
-		ClientCert: s.or(f.clientCert, "CLIENT_CERT"), ClientKey: s.or(f.clientKey, "CLIENT_KEY"),
-		TLSServerName: s.or(f.server, "TLS_SERVER_NAME"), Insecure: f.skipVerify || s.env("SKIP_VERIFY") == "true",
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read certificates: %w", err)
-	}
-	return client, nil
 }
 
 // keyValues reads key=value arguments.

@@ -44,6 +44,7 @@ var scenes = map[string]func(map[string]any){
 						Objects: []*api.ObjectDiff{{Type: "Added", Name: "Env", Fields: []*api.FieldDiff{{Type: "Added", Name: "Env[A]", New: "1"}}}}}}}}},
 		}
 	},
+	"whatif": func(a map[string]any) { foresee(a) },
 	"plannothing": func(a map[string]any) {
 		a["PUT /v1/job/web/plan"] = &api.JobPlanResponse{
 			JobModifyIndex: 12, Diff: &api.JobDiff{Type: "None", ID: "web"},

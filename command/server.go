@@ -33,9 +33,13 @@ func serverMembers() verb {
 				return err
 			}
 			members, err := c.Agent().Members()
+			if err == nil && members == nil {
+				err = errEmpty
+			}
 			if err != nil {
 				return fmt.Errorf("list members: %w", err)
 			}
+			members.Members = present(members.Members)
 			if o.wanted() {
 				return o.print(s, members)
 			}
@@ -81,6 +85,13 @@ func leaders(c *api.Client, members []*api.AgentMember) (map[string]string, erro
 	return out, first
 }
 
+// isLeader reports whether a member leads its region.
+func isLeader(m *api.AgentMember, leaders map[string]string) bool {
+	leader := leaders[m.Tags["region"]]
+	return leader != "" && (leader == m.Tags["rpc_addr"] || leader == net.JoinHostPort(m.Addr, m.Tags["port"]) ||
+		leader == net.JoinHostPort(m.Tags["rpc_addr"], m.Tags["port"]))
+}
+
 func memberRows(all []*api.AgentMember, leaders map[string]string, verbose bool) []string {
 	head := []string{"Name", "Address", "Port", "Status", "Leader", "Build", "DC", "Region"}
 	if verbose {
@@ -88,10 +99,7 @@ func memberRows(all []*api.AgentMember, leaders map[string]string, verbose bool)
 	}
 	rows := []string{row(head...)}
 	for _, m := range all {
-		leader := leaders[m.Tags["region"]]
-		isLeader := leader != "" && (leader == m.Tags["rpc_addr"] || leader == net.JoinHostPort(m.Addr, m.Tags["port"]) ||
-			leader == net.JoinHostPort(m.Tags["rpc_addr"], m.Tags["port"]))
-		cells := []string{m.Name, m.Addr, fmt.Sprint(m.Port), m.Status, fmt.Sprint(isLeader), m.Tags["build"], m.Tags["dc"], m.Tags["region"]}
+		cells := []string{m.Name, m.Addr, fmt.Sprint(m.Port), m.Status, fmt.Sprint(isLeader(m, leaders)), m.Tags["build"], m.Tags["dc"], m.Tags["region"]}
 		if verbose {
 			cells = append(cells, m.Tags["raft_vsn"], m.Tags["id"])
 		}

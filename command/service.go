@@ -34,8 +34,8 @@ func serviceList() verb {
 				return o.print(s, all)
 			}
 			rows := []string{row("Service Name", "Namespace", "Tags")}
-			for _, ns := range all {
-				for _, svc := range ns.Services {
+			for _, ns := range present(all) {
+				for _, svc := range present(ns.Services) {
 					rows = append(rows, row(svc.ServiceName, ns.Namespace, "["+strings.Join(svc.Tags, ",")+"]"))
 				}
 			}
@@ -75,7 +75,7 @@ func serviceInfo() verb {
 			if verbose {
 				rows = []string{row("ID", "Job ID", "Address", "Tags", "Node ID", "Alloc ID")}
 			}
-			for _, r := range all {
+			for _, r := range present(all) {
 				cells := []string{r.JobID, fmt.Sprintf("%s:%d", r.Address, r.Port), "[" + strings.Join(r.Tags, ",") + "]", shortID(r.NodeID, verbose), shortID(r.AllocID, verbose)}
 				if verbose {
 					cells = append([]string{r.ID}, cells...)

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -30,6 +30,8 @@ type session struct {
 	color    bool                        // on standard output
 	errColor bool                        // on standard error
 	now      func() time.Time            // nil: the clock
+	strict   bool                        // a panic is a panic: for tests
+	patience time.Duration               // with an agent that does not answer; 0: answerPatience
 
 	flags shared
 }
@@ -97,24 +99,32 @@ func (s *session) namespace() string {
 
 // client is the API client that the flags and the environment describe.
 func (s *session) client() (*api.Client, error) {
+	if strings.HasPrefix(s.address(), "unix://") {
+		return s.apiClient(nil) // it dials sockets itself
+	}
+	web, err := s.httpClient()
+	if err != nil {
+		return nil, err
+	}
+	return s.apiClient(web)
+}
+
+// streamClient is a client for a terminal in a task: a websocket, which the API's
+// client opens only on a transport of its own making.
+func (s *session) streamClient() (*api.Client, error) { return s.apiClient(nil) }
+
+func (s *session) apiClient(web *http.Client) (*api.Client, error) {
 	f := s.flags
-	skip := f.skipVerify
-	if v := s.env("SKIP_VERIFY"); v != "" && !skip {
-		var err error
-		if skip, err = strconv.ParseBool(v); err != nil {
-			return nil, fmt.Errorf("read SELFHEAL_SKIP_VERIFY: want true or false, not %q", v)
-		}
+	certs, err := s.certificates()
+	if err != nil {
+		return nil, err
 	}
 	cfg := &api.Config{
-		Address:   s.address(),
-		Region:    s.or(f.region, "REGION"),
-		Namespace: s.or(f.namespace, "NAMESPACE"),
-		SecretID:  s.or(f.token, "TOKEN"),
-		TLSConfig: &api.TLSConfig{
-			CACert: s.or(f.caCert, "CACERT"), CAPath: s.or(f.caPath, "CAPATH"),
-			ClientCert: s.or(f.clientCert, "CLIENT_CERT"), ClientKey: s.or(f.clientKey, "CLIENT_KEY"),
-			TLSServerName: s.or(f.server, "TLS_SERVER_NAME"), Insecure: skip,
-		},
+		Address:    s.address(),
+		Region:     s.or(f.region, "REGION"),
+		Namespace:  s.or(f.namespace, "NAMESPACE"),
+		SecretID:   s.or(f.token, "TOKEN"),
+		HttpClient: web, TLSConfig: certs,
 	}
 	if auth := s.env("HTTP_AUTH"); auth != "" {
 		user, password, _ := strings.Cut(auth, ":")
@@ -157,6 +167,10 @@ func (s *session) explain(err error) string {
 			return "the agent at " + s.address() + " has nothing under this path; is it an older one?"
 		}
 		return fmt.Sprintf("the agent answered %d %s", unexpected.StatusCode(), unexpected.StatusText())
+	}
+	var silent silence
+	if errors.As(err, &silent) {
+		return fmt.Sprintf("%v; is it overloaded, or not the HTTP address of an agent? (-address or SELFHEAL_ADDR names another)", silent)
 	}
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {

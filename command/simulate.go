@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -73,10 +72,6 @@ They run until Ctrl-C, and then leave. Real jobs may be placed on them too: keep
 	}
 }
 
-// leanGC trades a little CPU time for memory: what a fleet holds is small, what it
-// lets go of is not.
-const leanGC = 40
-
 func (f *fleetFlags) run(s *session) error {
 	c, err := s.client()
 	if err != nil {
@@ -106,7 +101,6 @@ func (f *fleetFlags) run(s *session) error {
 	if err != nil {
 		return err
 	}
-	debug.SetGCPercent(leanGC)
 	began := s.time()
 	done := make(chan struct{})
 	go func() {
@@ -120,7 +114,7 @@ func (f *fleetFlags) run(s *session) error {
 // port is the identity of this process on the cluster port.
 func (f *fleetFlags) port(s *session) (*transport.Port, error) {
 	cfg := transport.Config{
-		Network: kernel{}, NodeID: "simulate-" + rand.Text(), Role: transport.RoleClient, Region: s.or(s.flags.region, "REGION"),
+		Network: kernel{}, NodeID: "simulate-" + rand.Text(), Role: transport.RoleClient, Region: s.or(s.flags.region, "REGION"), Shared: true,
 		Logger: hclog.NewNullLogger(),
 	}
 	if cfg.Region == "" {

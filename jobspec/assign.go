@@ -3,6 +3,7 @@ package jobspec
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"reflect"
 	"time"
@@ -44,6 +45,9 @@ func assign(f reflect.Value, val cty.Value) error {
 	case reflect.Map:
 		return assignMap(f, val)
 	case reflect.Interface:
+		if !jsonNumbers(val) {
+			return errors.New("a number is out of range")
+		}
 		if val.IsWhollyKnown() {
 			f.Set(reflect.ValueOf(goValue(val)))
 		}
@@ -53,15 +57,10 @@ func assign(f reflect.Value, val cty.Value) error {
 	}
 }
 
-// assignDuration reads "30s". A number without a unit could be seconds to one
-// reader and nanoseconds to another; only 0 says the same to both.
+// assignDuration reads "30s". A number is nanoseconds, as in the JSON of the API.
 func assignDuration(f reflect.Value, val cty.Value) error {
 	if val.Type() == cty.Number {
-		if val.AsBigFloat().Sign() == 0 {
-			f.SetInt(0)
-			return nil
-		}
-		return fmt.Errorf(`a duration needs a unit: write "%ss"`, val.AsBigFloat().Text('f', -1))
+		return assignNumber(f, val)
 	}
 	if val.Type() != cty.String {
 		return errors.New(`a duration such as "30s" expected`)
@@ -189,6 +188,19 @@ func goValue(val cty.Value) any {
 		return out
 	}
 	return nil // capsule types: no function of a job file returns one
+}
+
+// jsonNumbers reports whether JSON can carry every number in a wholly known value.
+func jsonNumbers(val cty.Value) bool {
+	ok := true
+	_ = cty.Walk(val, func(_ cty.Path, v cty.Value) (bool, error) {
+		if v.Type() == cty.Number && !v.IsNull() {
+			float, _ := v.AsBigFloat().Float64()
+			ok = ok && !math.IsInf(float, 0)
+		}
+		return ok, nil
+	})
+	return ok
 }
 
 // printable is a field's value for a message, pointers followed.

@@ -53,17 +53,20 @@ func Canonicalize(job *api.Job) {
 	job.Canonicalize()
 }
 
+// APIDefaults fills the defaults of the api package only, in place: what a client
+// compares that asks for a job file to be parsed. Nulls are dropped here as well.
+func APIDefaults(job *api.Job) {
+	dropNulls(reflect.ValueOf(job).Elem())
+	job.Canonicalize()
+}
+
 // defaultOperators writes out the operator that is meant where none is given.
 func defaultOperators(constraints []*api.Constraint, affinities []*api.Affinity) {
 	for _, c := range constraints {
-		if c.Operand == "" {
-			c.Operand = "="
-		}
+		defaultTo(&c.Operand, "=")
 	}
 	for _, a := range affinities {
-		if a.Operand == "" {
-			a.Operand = "="
-		}
+		defaultTo(&a.Operand, "=")
 	}
 }
 

@@ -15,12 +15,13 @@ import (
 // decoder fills api structs from blocks, led by the hcl tags of their fields.
 // What the tags cannot say is in the table of habits.
 type decoder struct {
-	refused gapTable
 	habits  map[reflect.Type]map[string]blockHabit
 	shapes  map[reflect.Type]shape
-	made    int           // blocks made by dynamic blocks, see maxBlocks
-	vault   *api.Vault    // of the job, for its tasks
-	secrets []*api.Secret // of the job, for its tasks
+	own     map[ownAt]bool                // the own blocks that were compiled
+	made    int                           // blocks made by dynamic blocks, see maxBlocks
+	vault   *api.Vault                    // of the job, for its tasks
+	vaults  map[*api.TaskGroup]*api.Vault // of groups, for their tasks
+	secrets []*api.Secret                 // of the job, for its tasks
 	diags   Diagnostics
 }
 
@@ -31,8 +32,9 @@ type shape struct {
 }
 
 type shapeField struct {
-	index   int
-	isBlock bool
+	index    int
+	isBlock  bool
+	required bool // an attribute that has no default
 }
 
 func (d *decoder) shape(t reflect.Type) shape {
@@ -46,7 +48,10 @@ func (d *decoder) shape(t reflect.Type) shape {
 		case kind == "label":
 			s.labels = append(s.labels, i)
 		case name != "":
-			s.fields[name] = shapeField{index: i, isBlock: kind == "block"}
+			s.fields[name] = shapeField{
+				index: i, isBlock: kind == "block",
+				required: kind == "" && t.Field(i).Type.Kind() != reflect.Pointer,
+			}
 		}
 	}
 	if d.shapes == nil {
@@ -72,12 +77,33 @@ func (d *decoder) structure(b block, dst reflect.Value) {
 	for _, a := range sortedAttributes(b.Body) {
 		d.attribute(a, b, s, dst)
 	}
+	for _, name := range keys(s.fields) {
+		if s.fields[name].required && b.Body.Attributes[name] == nil {
+			d.fail(b.TypeRange, fmt.Sprintf("%s needs the attribute %s", b.Type, name), "")
+		}
+	}
+	seen := map[string]bool{}
 	for _, inner := range d.expand(b) {
+		if single := singleMap(s, inner.Type, dst); single && (seen[inner.Type] || b.Body.Attributes[inner.Type] != nil) {
+			d.fail(inner.TypeRange, fmt.Sprintf("more than one %s", inner.Type), "only one is allowed here")
+			continue
+		}
+		seen[inner.Type] = true
 		d.nested(inner, b, s, dst)
 	}
 	if finish := finishers[dst.Type()]; finish != nil {
 		finish(dst.Addr().Interface())
 	}
+}
+
+// singleMap reports whether a block is a whole map (env), so that there is one of it.
+func singleMap(s shape, name string, dst reflect.Value) bool {
+	field, known := s.fields[name]
+	if !known {
+		return false
+	}
+	t := dst.Field(field.index).Type()
+	return t.Kind() == reflect.Map && t.Elem().Kind() != reflect.Pointer
 }
 
 // labels puts the labels of a block into the fields meant for them. The job is
@@ -111,12 +137,8 @@ func (d *decoder) attribute(a *hclsyntax.Attribute, b block, s shape, dst reflec
 		return
 	}
 	f := dst.Field(field.index)
-	if field.isBlock && f.Kind() != reflect.Map {
+	if field.isBlock && !alsoAttribute[a.Name] {
 		d.fail(a.NameRange, fmt.Sprintf("%s is a block", a.Name), fmt.Sprintf("write %s { } without the equals sign", a.Name))
-		return
-	}
-	if row := d.refused.whole(dst.Type(), field.index); row != nil {
-		d.fail(a.NameRange, row.message(""), row.instead)
 		return
 	}
 	val, ok := d.value(a.Expr, b.ctx)
@@ -124,20 +146,15 @@ func (d *decoder) attribute(a *hclsyntax.Attribute, b block, s shape, dst reflec
 		return
 	}
 	d.set(f, val, a.Expr.Range(), a.Name)
-	if row := d.refused.value(dst.Type(), field.index, f); row != nil {
-		d.fail(a.Expr.Range(), row.message(printable(f)), row.instead)
-	}
 }
+
+// alsoAttribute are the blocks that may be written as attributes: their keys may
+// then be any text, and the whole an expression.
+var alsoAttribute = map[string]bool{"env": true, "meta": true}
 
 // nested fills one field from a block.
 func (d *decoder) nested(b, parent block, s shape, dst reflect.Value) {
 	field, known := s.fields[b.Type]
-	if known {
-		if row := d.refused.whole(dst.Type(), field.index); row != nil {
-			d.fail(b.TypeRange, row.message(""), row.instead)
-			return
-		}
-	}
 	if habit, ok := d.habits[dst.Type()][b.Type]; ok {
 		habit(b, dst.Addr().Interface())
 		return
@@ -232,7 +249,12 @@ func (d *decoder) pairs(b block, f reflect.Value) {
 func (d *decoder) freeBody(b block) map[string]any {
 	out := map[string]any{}
 	for _, a := range sortedAttributes(b.Body) {
-		if val, ok := d.value(a.Expr, b.ctx); ok && val.IsWhollyKnown() && !val.IsNull() {
+		val, ok := d.value(a.Expr, b.ctx)
+		switch {
+		case !ok || !val.IsWhollyKnown():
+		case !jsonNumbers(val):
+			d.fail(a.Expr.Range(), fmt.Sprintf("%s: a number is out of range", a.Name), "")
+		default:
 			out[a.Name] = goValue(val)
 		}
 	}
@@ -253,8 +275,8 @@ func (d *decoder) freeBody(b block) map[string]any {
 
 // unknown reports a name that a block does not have.
 func (d *decoder) unknown(at hcl.Range, what, name string, in block, s shape, dst reflect.Value) {
-	if row := d.refused.named(name); row != nil {
-		d.fail(at, row.message(""), row.instead)
+	if _, ours := ownBlocks[name]; ours {
+		d.fail(at, fmt.Sprintf("%s has no place in %s", name, in.Type), "write it in the job or the group")
 		return
 	}
 	known := append(keys(s.fields), keys(attributeHabits[dst.Type()])...)

@@ -15,7 +15,8 @@
 // file except through [Input.Files]; servers leave that nil. The only sources
 // of chance are the functions uuidv4() and bcrypt(), which job files may call.
 //
-// What a job file may say is what the hcl tags of the nomad/api types say, minus
-// the rows of the table in gaps.go, which are refused by name: a field that
-// Selfheal does not act on is never accepted silently.
+// What a job file may say is what the hcl tags of the nomad/api types say, and the
+// blocks of our own in blocks.go. All of it is carried by Parse; what this version
+// does not act on is in the table of gaps.go, and Validate refuses it by name: a
+// field is never accepted silently.
 package jobspec

@@ -245,7 +245,7 @@ func (f fileFunctions) templateFile(all map[string]function.Function) function.F
 			return cty.DynamicVal, errors.New("the second argument is a map of the template's variables")
 		}
 		given := args[1].AsValueMap()
-		n := &names{src: []byte(text)}
+		n := &names{src: []byte(text), strict: true}
 		n.expression(&expr, scope(slices.Collect(maps.Keys(given))))
 		if n.diags.HasErrors() {
 			return cty.DynamicVal, n.diags.Err()

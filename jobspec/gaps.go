@@ -7,16 +7,14 @@ import (
 	"strings"
 )
 
-// gap is a field of the Nomad job that this version refuses. One table serves
-// both ways in: Parse refuses at the position in the file, Validate by the name
-// of the field, for jobs that arrive as JSON. To support a field, delete its row.
+// gap is a field of the Nomad job that this version refuses to run. Parse carries
+// it; Validate refuses the job and names the field. To support a field, delete its row.
 type gap struct {
-	in      string   // api type; "*" is any block of a job file
-	field   string   // Go field of that type; the name in the file for "*"
+	in      string   // api type
+	field   string   // Go field of that type
 	what    string   // how messages call it; %s stands for the value
 	only    []string // values that are supported; nil: the field itself is refused unless zero
 	not     []string // values that are refused, where Validate knows the others
-	carried bool     // Parse accepts the field; only Validate refuses the job
 	instead string   // advice, may be empty
 }
 
@@ -24,11 +22,6 @@ type gapTable []gap
 
 // gaps are the refused fields.
 var gaps = gapTable{
-	// Blocks of our own, designed but not built.
-	{in: "*", field: "heal", what: "block heal"},
-	{in: "*", field: "ingress", what: "block ingress"},
-	{in: "*", field: "analysis", what: "block analysis"},
-
 	{in: "Job", field: "AllAtOnce", what: "all_at_once", instead: "leave it out: groups are placed one by one"},
 	{in: "Job", field: "Multiregion", what: "multiregion", instead: "submit the job to each region"},
 	{in: "Job", field: "UI", what: "ui", instead: "put the text into meta"},
@@ -41,7 +34,6 @@ var gaps = gapTable{
 	{in: "NetworkResource", field: "Device", what: "network device", instead: "the node chooses the interface (network_interface)"},
 	{in: "NetworkResource", field: "CIDR", what: "network cidr"},
 	{in: "NetworkResource", field: "IP", what: "network ip"},
-	{in: "Port", field: "HostNetwork", what: "host_network %s", only: []string{"", "default"}},
 	{in: "VolumeRequest", field: "Type", what: "volume type %s", only: []string{"", "host"}, instead: `use type = "host"`},
 	{in: "VolumeRequest", field: "MountOptions", what: "mount_options"},
 
@@ -49,8 +41,8 @@ var gaps = gapTable{
 	{in: "Service", field: "Identity", what: "service identity"},
 	{in: "Service", field: "Cluster", what: "service cluster %s", only: []string{"", "default"}},
 	{in: "Service", field: "AddressMode", what: "service address_mode %s", not: []string{"alloc", "alloc_ipv6", "driver"}, instead: `use address_mode = "host": tasks share the network of their node`},
-	{in: "Service", field: "TaggedAddresses", what: "service tagged_addresses", carried: true, instead: "they need Consul; use address for the one that others are to use"},
-	{in: "Service", field: "Weights", what: "service weights", carried: true, instead: "they need Consul"},
+	{in: "Service", field: "TaggedAddresses", what: "service tagged_addresses", instead: "they need Consul; use address for the one that others are to use"},
+	{in: "Service", field: "Weights", what: "service weights", instead: "they need Consul"},
 	{in: "Service", field: "Kind", what: "service kind", instead: "it belongs to connect"},
 	{in: "ServiceCheck", field: "Type", what: "check type %s", not: []string{"grpc", "script"}, instead: `use type = "http" or "tcp"`},
 	{in: "ServiceCheck", field: "Command", what: "check command", instead: `use type = "http" or "tcp"`},
@@ -63,15 +55,14 @@ var gaps = gapTable{
 
 	{in: "Task", field: "Vault", what: "vault"},
 	{in: "Task", field: "Consul", what: "consul"},
-	{in: "Task", field: "Identity", what: "identity"},
-	{in: "Task", field: "Identities", what: "identity"},
+	{in: "WorkloadIdentity", field: "ExtraClaims", what: "identity extra_claims"},
+	{in: "WorkloadIdentity", field: "ServiceName", what: "identity service_name", instead: "leave it out: services have no identity of their own yet"},
 	{in: "Task", field: "Secrets", what: "secret"},
 	{in: "Task", field: "Schedule", what: "schedule"},
 	{in: "Task", field: "CSIPluginConfig", what: "csi_plugin"},
 	{in: "Task", field: "ScalingPolicies", what: "scaling in a task", instead: "scaling in the group is supported"},
-	{in: "Task", field: "Artifacts", what: "artifact", carried: true, instead: "put the files on the node, or into the image"},
-	{in: "Task", field: "Templates", what: "template", carried: true, instead: "use env, or a file that is on the node"},
-	{in: "Resources", field: "NUMA", what: "numa"},
+	{in: "Task", field: "Artifacts", what: "artifact", instead: "put the files on the node, or into the image"},
+	{in: "Task", field: "Templates", what: "template", instead: "use env, or a file that is on the node"},
 	{in: "Resources", field: "SecretsMB", what: "resources secrets"},
 }
 
@@ -83,32 +74,6 @@ func (g *gap) message(value string) string {
 	}
 	return what + " is not supported by this version"
 }
-
-// whole finds the row that refuses a field as such, whatever it holds. A field
-// whose zero value is harmless is judged by value instead.
-func (t gapTable) whole(typ reflect.Type, index int) *gap {
-	field := typ.Field(index)
-	row := t.find(typ.Name(), field.Name)
-	if row == nil || row.only != nil || row.not != nil || row.carried {
-		return nil
-	}
-	if kind := deref(field.Type).Kind(); kind != reflect.Struct && kind != reflect.Slice {
-		return nil
-	}
-	return row
-}
-
-// value finds the row that refuses what a field holds.
-func (t gapTable) value(typ reflect.Type, index int, held reflect.Value) *gap {
-	row := t.find(typ.Name(), typ.Field(index).Name)
-	if row == nil || row.carried || row.allows(held) {
-		return nil
-	}
-	return row
-}
-
-// named finds the row for a block that the api types do not know.
-func (t gapTable) named(name string) *gap { return t.find("*", name) }
 
 func (t gapTable) find(in, field string) *gap {
 	for i := range t {

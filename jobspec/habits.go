@@ -97,9 +97,15 @@ func (d *decoder) blockHabits() map[reflect.Type]map[string]blockHabit {
 			"task":   d.jobTask,
 			"vault":  d.jobVault,
 			"secret": d.jobSecret,
+			"heal":   d.ownBlock, "ingress": d.ownBlock, "analysis": d.ownBlock,
 		},
-		reflect.TypeFor[api.Task]():            {"identity": d.identity},
+		reflect.TypeFor[api.TaskGroup](): {
+			"vault": d.groupVault,
+			"heal":  d.ownGroupBlock, "ingress": d.ownGroupBlock, "analysis": d.ownGroupBlock,
+		},
+		reflect.TypeFor[api.Task]():            {"identity": d.identity, "scaling": d.taskScaling},
 		reflect.TypeFor[api.NetworkResource](): {"port": d.port},
+		reflect.TypeFor[api.Resources]():       {"network": d.taskNetwork},
 	}
 }
 
@@ -113,28 +119,35 @@ func (d *decoder) jobTask(b block, dst any) {
 
 // jobVault remembers a vault block of the job for every task without its own.
 func (d *decoder) jobVault(b block, _ any) {
-	if row := d.refused.find("Task", "Vault"); row != nil {
-		d.fail(b.TypeRange, row.message(""), row.instead)
-		return
-	}
 	d.block(b, reflect.ValueOf(&d.vault).Elem())
+}
+
+// groupVault remembers a vault block of a group for every task without its own.
+func (d *decoder) groupVault(b block, dst any) {
+	group := dst.(*api.TaskGroup)
+	vault := d.vaults[group]
+	d.block(b, reflect.ValueOf(&vault).Elem())
+	if d.vaults == nil {
+		d.vaults = map[*api.TaskGroup]*api.Vault{}
+	}
+	d.vaults[group] = vault
 }
 
 // jobSecret remembers a secret block of the job for every task.
 func (d *decoder) jobSecret(b block, _ any) {
-	if row := d.refused.find("Task", "Secrets"); row != nil {
-		d.fail(b.TypeRange, row.message(""), row.instead)
-		return
-	}
 	d.block(b, reflect.ValueOf(&d.secrets).Elem())
 }
 
 // shareWithTasks copies what stands once in the job into every task.
 func (d *decoder) shareWithTasks(job *api.Job) {
 	for _, group := range job.TaskGroups {
+		vault := d.vaults[group]
+		if vault == nil {
+			vault = d.vault
+		}
 		for _, task := range group.Tasks {
-			if task.Vault == nil && d.vault != nil {
-				task.Vault = new(*d.vault)
+			if task.Vault == nil && vault != nil {
+				task.Vault = new(*vault)
 			}
 			for _, secret := range d.secrets {
 				task.Secrets = append(task.Secrets, new(*secret))
@@ -155,16 +168,39 @@ func (d *decoder) identity(b block, dst any) {
 	task.Identities = append(task.Identities, id)
 }
 
+// verticalTypes are what the label of a scaling block in a task stands for: it is
+// the size of the task that is scaled, not their number.
+var verticalTypes = map[string]string{"cpu": "vertical_cpu", "mem": "vertical_mem"}
+
+// taskScaling reads scaling "cpu" { } and scaling "mem" { }, whose label becomes the type.
+func (d *decoder) taskScaling(b block, dst any) {
+	if len(b.Labels) != 1 || verticalTypes[b.Labels[0]] == "" {
+		d.fail(b.TypeRange, "scaling in a task takes one label", `write scaling "cpu" { } or scaling "mem" { }`)
+		return
+	}
+	policy := &api.ScalingPolicy{}
+	unlabelled := *b.Block
+	unlabelled.Labels, unlabelled.LabelRanges = nil, nil
+	d.structure(block{&unlabelled, b.ctx}, reflect.ValueOf(policy).Elem())
+	policy.Type = verticalTypes[b.Labels[0]]
+	task := dst.(*api.Task)
+	task.ScalingPolicies = append(task.ScalingPolicies, policy)
+}
+
+// taskNetwork reads network in resources, where old job files have it.
+func (d *decoder) taskNetwork(b block, dst any) {
+	d.diags = append(d.diags, Diagnostic{
+		Severity: Warning, Summary: "network in resources is deprecated", Detail: "write it in the group, whose tasks share it",
+	}.at(b.TypeRange))
+	d.block(b, reflect.ValueOf(&dst.(*api.Resources).Networks).Elem())
+}
+
 // port tells static ports from those that the scheduler picks.
 func (d *decoder) port(b block, dst any) {
 	var port api.Port
 	d.structure(b, reflect.ValueOf(&port).Elem())
 	network := dst.(*api.NetworkResource)
-	static, given := b.Body.Attributes["static"]
-	if given && (port.Value < 1 || port.Value > maxPort) {
-		d.fail(static.Expr.Range(), fmt.Sprintf("static must be between 1 and %d (is %d)", maxPort, port.Value), "leave static out for a port chosen by the scheduler")
-	}
-	if given {
+	if port.Value != 0 {
 		network.ReservedPorts = append(network.ReservedPorts, port)
 		return
 	}
@@ -175,6 +211,8 @@ func (d *decoder) port(b block, dst any) {
 var finishers = map[reflect.Type]func(dst any){
 	reflect.TypeFor[api.Template]():       func(dst any) { finishTemplate(dst.(*api.Template)) },
 	reflect.TypeFor[api.PeriodicConfig](): func(dst any) { finishPeriodic(dst.(*api.PeriodicConfig)) },
+	reflect.TypeFor[api.Constraint]():     func(dst any) { defaultTo(&dst.(*api.Constraint).Operand, "=") },
+	reflect.TypeFor[api.Affinity]():       func(dst any) { defaultTo(&dst.(*api.Affinity).Operand, "=") },
 }
 
 func finishTemplate(t *api.Template) {
@@ -195,5 +233,11 @@ func finishTemplate(t *api.Template) {
 func finishPeriodic(p *api.PeriodicConfig) {
 	if p.SpecType == nil {
 		p.SpecType = new(api.PeriodicSpecCron)
+	}
+}
+
+func defaultTo(s *string, value string) {
+	if *s == "" {
+		*s = value
 	}
 }

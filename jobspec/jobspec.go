@@ -16,7 +16,8 @@ const MaxBody = 8 << 20
 // Input is one job file with everything that it may refer to.
 type Input struct {
 	Path string // shown in diagnostics
-	Body []byte // HCL2, or JSON: {"Job": {...}} or the bare job
+	Body []byte // HCL2, in its native or JSON form, or the API's JSON: {"Job": {...}} or the bare job
+	JSON bool   // Body is the API's JSON; else that is seen from the text
 
 	// Vars are the values of -var by name, raw: a string needs no quotes when
 	// the variable's type is string. Naming an undeclared variable is an error.
@@ -55,23 +56,22 @@ type VarFile struct {
 
 // Parse reads a job file. The job is nil if and only if the diagnostics have
 // errors; warnings may come with either. Defaults are not filled in (see
-// Canonicalize) and values are not judged (see Validate), except for fields that
-// this version does not support, which are refused at their position.
+// Canonicalize) and values are not judged: every field of the Nomad job is carried,
+// and Validate names those that this version does not support.
 func Parse(in Input) (*api.Job, Diagnostics) {
-	return parse(in, gaps)
-}
-
-// parse is Parse with a table of refused fields.
-func parse(in Input, refused gapTable) (*api.Job, Diagnostics) {
 	if len(in.Body) > MaxBody {
 		return nil, Diagnostics{{File: in.Path, Summary: "job file is too large", Detail: "at most 8 MiB"}}
 	}
 	var job *api.Job
 	var diags Diagnostics
-	if trimmed := bytes.TrimSpace(in.Body); len(trimmed) > 0 && trimmed[0] == '{' {
-		job, diags = parseJSON(in, refused)
-	} else {
-		job, diags = parseHCL(in, refused)
+	trimmed := bytes.TrimSpace(in.Body)
+	switch {
+	case len(trimmed) == 0 || trimmed[0] != '{':
+		job, diags = parseHCL(in)
+	case !in.JSON && isHCLJSON(in.Body):
+		job, diags = parseHCLJSON(in)
+	default:
+		job, diags = parseJSON(in)
 	}
 	if diags.HasErrors() {
 		job = nil
@@ -79,7 +79,7 @@ func parse(in Input, refused gapTable) (*api.Job, Diagnostics) {
 	return job, diags.sorted()
 }
 
-func parseHCL(in Input, refused gapTable) (*api.Job, Diagnostics) {
+func parseHCL(in Input) (*api.Job, Diagnostics) {
 	if diags := checkNesting(in.Path, in.Body); diags.HasErrors() {
 		return nil, diags
 	}
@@ -87,14 +87,31 @@ func parseHCL(in Input, refused gapTable) (*api.Job, Diagnostics) {
 	if hclDiags.HasErrors() {
 		return nil, fromHCL(hclDiags)
 	}
-	root := splitRoot(file.Body.(*hclsyntax.Body))
-	n := &names{src: in.Body, variables: root.variableNames(), locals: root.localNames()}
+	return parseBody(in, file.Body.(*hclsyntax.Body), in.Body)
+}
+
+// parseHCLJSON reads the JSON form of HCL.
+func parseHCLJSON(in Input) (*api.Job, Diagnostics) {
+	j := &jsonSyntax{path: in.Path, src: in.Body}
+	body, diags := j.body()
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	job, more := parseBody(in, body, nil)
+	return job, append(diags, more...)
+}
+
+// parseBody makes a job of a file whose syntax is known. Names that are kept are
+// cut out of src, or written anew where that is nil.
+func parseBody(in Input, body *hclsyntax.Body, src []byte) (*api.Job, Diagnostics) {
+	root := splitRoot(body)
+	n := &names{src: src, variables: root.variableNames(), locals: root.localNames(), rounds: new(int)}
 	root.resolve(n)
 
 	e := &evaluation{in: in, functions: functions(in)}
 	ctx := e.context(root)
 
-	d := &decoder{refused: refused}
+	d := &decoder{}
 	diags := append(root.diags, n.diags...)
 	diags = append(diags, e.diags...)
 	if root.job == nil {

@@ -15,8 +15,7 @@ import (
 
 // parseJSON reads a job in the API's own JSON. Fields that the API does not have
 // are errors here, as in HCL: in a file that a person keeps, they are mistakes.
-// Fields that this version refuses are left to Validate, which names them.
-func parseJSON(in Input, _ gapTable) (*api.Job, Diagnostics) {
+func parseJSON(in Input) (*api.Job, Diagnostics) {
 	j := &jsonReader{path: in.Path, src: in.Body}
 	wrapped := struct{ Job json.RawMessage }{}
 	if err := json.Unmarshal(in.Body, &wrapped); err != nil {

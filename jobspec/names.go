@@ -2,6 +2,7 @@ package jobspec
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,12 +20,14 @@ type names struct {
 	src       []byte
 	variables []string
 	locals    []string
+	rounds    *int // of for expressions, see maxRounds; nil: not counted
+	strict    bool // an unknown name is an error: the text is not for a task
 	diags     Diagnostics
 }
 
 // runtimeRoots are the names that the node replaces when it starts a task.
 // NOMAD_* belongs to them by its prefix.
-var runtimeRoots = []string{"attr", "device", "env", "meta", "node"}
+var runtimeRoots = []string{"attr", "device", "env", "meta", "node", "secret"}
 
 // environmentName is how variables of the environment are spelled. No name that
 // a job file can declare stands alone, so such a word is meant for the task.
@@ -90,6 +93,9 @@ func (n *names) expression(e *hclsyntax.Expression, s scope) {
 		if *child != nil {
 			n.expression(child, s)
 		}
+	}
+	if f, ok := (*e).(*hclsyntax.ForExpr); ok && n.rounds != nil {
+		*e = countedFor{f, n.rounds}
 	}
 }
 
@@ -161,24 +167,31 @@ func (n *names) traversal(e *hclsyntax.Expression, t *hclsyntax.ScopeTraversalEx
 		n.declared(e, t, "local", "local", n.locals)
 	case slices.Contains(runtimeRoots, name) || strings.HasPrefix(name, "NOMAD_"):
 		n.keep(e, t)
-	case environmentName.MatchString(name) && len(t.Traversal) == 1:
-		n.keep(e, t)
-		n.report(t.SrcRange, Warning, fmt.Sprintf("${%s} is kept as text for the task", name), fmt.Sprintf("no variable of that name exists when the job is read; write $${%s} to say that this is meant", name))
-	default:
-		known := append(append([]string{"var", "local"}, runtimeRoots...), s...)
-		detail := didYouMean(name, known)
-		if detail == "" && slices.Contains(n.variables, name) {
-			detail = fmt.Sprintf("did you mean var.%s?", name)
-		}
-		if detail == "" && slices.Contains(n.locals, name) {
-			detail = fmt.Sprintf("did you mean local.%s?", name)
-		}
-		if detail == "" {
-			detail = fmt.Sprintf("values come from var.NAME and local.NAME, and at run time from NOMAD_*, attr, meta, node, device and env; write $${%s} for literal text", name)
-		}
-		n.report(t.SrcRange, Error, fmt.Sprintf("unknown name %q", name), detail)
+	case n.strict:
+		n.report(t.SrcRange, Error, fmt.Sprintf("unknown name %q", name), n.advice(t, s))
 		n.unknown(e, t)
+	default:
+		n.keep(e, t)
+		n.report(t.SrcRange, Warning, fmt.Sprintf("unknown name %q is kept as text for the task", name), n.advice(t, s))
 	}
+}
+
+// advice is what else an unknown name may have been meant to be.
+func (n *names) advice(t *hclsyntax.ScopeTraversalExpr, s scope) string {
+	name := t.Traversal.RootName()
+	switch {
+	case slices.Contains(n.variables, name):
+		return fmt.Sprintf("did you mean var.%s?", name)
+	case slices.Contains(n.locals, name):
+		return fmt.Sprintf("did you mean local.%s?", name)
+	case environmentName.MatchString(name):
+		return fmt.Sprintf("no variable of that name exists when the job is read; write $${%s} to say that this is meant", name)
+	}
+	known := append(append([]string{"var", "local"}, runtimeRoots...), s...)
+	if near := didYouMean(name, known); near != "" {
+		return near
+	}
+	return fmt.Sprintf("values come from var.NAME and local.NAME, and at run time from NOMAD_*, attr, meta, node, device, secret and env; write $${%s} for literal text", name)
 }
 
 // declared checks the second step of var.x and local.x.
@@ -203,8 +216,28 @@ func (n *names) declared(e *hclsyntax.Expression, t *hclsyntax.ScopeTraversalExp
 
 // keep replaces a reference by its own text, ${...} around it.
 func (n *names) keep(e *hclsyntax.Expression, t *hclsyntax.ScopeTraversalExpr) {
-	text := "${" + string(t.SrcRange.SliceBytes(n.src)) + "}"
+	source := string(t.SrcRange.SliceBytes(n.src))
+	if n.src == nil {
+		source = traversalText(t.Traversal)
+	}
+	text := "${" + source + "}"
 	*e = &hclsyntax.LiteralValueExpr{Val: cty.StringVal(text), SrcRange: t.SrcRange}
+}
+
+// traversalText writes a reference.
+func traversalText(t hcl.Traversal) string {
+	var b strings.Builder
+	for _, step := range t {
+		switch step := step.(type) {
+		case hcl.TraverseRoot:
+			b.WriteString(step.Name)
+		case hcl.TraverseAttr:
+			b.WriteString("." + step.Name)
+		case hcl.TraverseIndex:
+			b.WriteString("[" + literal(reflect.ValueOf(goValue(step.Key))) + "]")
+		}
+	}
+	return b.String()
 }
 
 // unknown replaces a reference that was reported by a value that evaluates

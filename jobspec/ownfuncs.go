@@ -1,6 +1,7 @@
 package jobspec
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -16,6 +17,12 @@ var (
 	startsWith  = textTest(strings.HasPrefix)
 	endsWith    = textTest(strings.HasSuffix)
 	strContains = textTest(strings.Contains)
+
+	// The documentation calls these two with { a = 1 }, which is an object and not a map.
+	length = objectsToo(stdlib.LengthFunc, func(object cty.Value, _ []cty.Value) (cty.Value, error) {
+		return cty.NumberIntVal(int64(object.LengthInt())), nil
+	})
+	indexOf = objectsToo(stdlib.IndexFunc, attributeOf)
 
 	boundedSetProduct = bounded(stdlib.SetProductFunc, checkSetProduct)
 	boundedBcrypt     = bounded(crypto.BcryptFunc, checkBcrypt)
@@ -39,10 +46,49 @@ func textTest(test func(text, part string) bool) function.Function {
 	})
 }
 
+// objectsToo is f, which takes collections, with an answer for objects.
+func objectsToo(f function.Function, ofObject func(object cty.Value, args []cty.Value) (cty.Value, error)) function.Function {
+	return function.New(&function.Spec{
+		VarParam: &function.Parameter{Name: "args", Type: cty.DynamicPseudoType},
+		Type: func(args []cty.Value) (cty.Type, error) {
+			if len(args) != len(f.Params()) || !args[0].Type().IsObjectType() {
+				return f.ReturnTypeForValues(args)
+			}
+			val, err := ofObject(args[0], args[1:])
+			if err != nil {
+				return cty.NilType, err
+			}
+			return val.Type(), nil
+		},
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if !args[0].Type().IsObjectType() {
+				return f.Call(args)
+			}
+			return ofObject(args[0], args[1:])
+		},
+	})
+}
+
+// attributeOf is what index({ a = 1 }, "a") yields.
+func attributeOf(object cty.Value, args []cty.Value) (cty.Value, error) {
+	key := args[0]
+	if key.Type() != cty.String {
+		return cty.NilVal, errors.New("the key of an object is a string")
+	}
+	if !key.IsKnown() || !object.IsKnown() {
+		return cty.DynamicVal, nil
+	}
+	if !object.Type().HasAttribute(key.AsString()) {
+		return cty.NilVal, fmt.Errorf("the object has no attribute %q", key.AsString())
+	}
+	return object.GetAttr(key.AsString()), nil
+}
+
 // bounded is f behind a check of its arguments.
 func bounded(f function.Function, check func(args []cty.Value) error) function.Function {
 	return function.New(&function.Spec{
-		VarParam: &function.Parameter{Name: "args", Type: cty.DynamicPseudoType},
+		Params:   f.Params(),
+		VarParam: f.VarParam(),
 		Type: func(args []cty.Value) (cty.Type, error) {
 			if err := check(args); err != nil {
 				return cty.NilType, err

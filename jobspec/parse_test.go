@@ -133,6 +133,27 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
+// TestRefused parses jobs that Parse carries and this version does not run, and holds
+// what the user would see, at its place in the file, against the .txt beside it.
+func TestRefused(t *testing.T) {
+	for _, path := range glob(t, "testdata/refused/*.hcl") {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".hcl"), func(t *testing.T) {
+			in := input(t, path)
+			job, diags := Parse(in)
+			if diags.HasErrors() {
+				t.Fatalf("parse:\n%s", diags)
+			}
+			Canonicalize(job)
+			problems := Validate(job, Limits{}).Errors
+			var out bytes.Buffer
+			if err := Locate(in.Path, in.Body, problems).Render(&out, map[string][]byte{in.Path: in.Body}, false); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, strings.TrimSuffix(path, ".hcl")+".txt", out.Bytes())
+		})
+	}
+}
+
 func glob(t *testing.T, pattern string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(pattern)
@@ -202,12 +223,17 @@ func golden(t *testing.T, path string, got []byte) {
 
 func encode(t *testing.T, v any) []byte {
 	t.Helper()
+	return encodeJSON(v)
+}
+
+// encodeJSON panics on what JSON does not know, which no job holds.
+func encodeJSON(v any) []byte {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	return out.Bytes()
 }
@@ -215,6 +241,9 @@ func encode(t *testing.T, v any) []byte {
 // plain is a value with everything that was not said left out: nil pointers and
 // zero fields. Durations are spelled out.
 func plain(v reflect.Value) any {
+	if !v.IsValid() {
+		return nil
+	}
 	if v.Type() == durationType {
 		return time.Duration(v.Int()).String()
 	}

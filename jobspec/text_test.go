@@ -113,3 +113,29 @@ func TestExample(t *testing.T) {
 		}
 	}
 }
+
+// TestExampleConnect makes sure that what `job init -connect` writes is refused for
+// what this version does not run, and for nothing else.
+func TestExampleConnect(t *testing.T) {
+	var jobs []string
+	for _, short := range []bool{true, false} {
+		src := ExampleConnect(short)
+		job, diags := Parse(Input{Path: "example.nomad.hcl", Body: src})
+		if len(diags) > 0 {
+			t.Fatalf("short %v:\n%s", short, diags)
+		}
+		jobs = append(jobs, string(encode(t, job)))
+		Canonicalize(job)
+		for _, problem := range Validate(job, Limits{}).Errors {
+			if !strings.Contains(problem, "is not supported by this version") {
+				t.Errorf("short %v: %s", short, problem)
+			}
+		}
+		if formatted, _ := Format(src); !bytes.Equal(formatted, src) {
+			t.Errorf("short %v: the example is not formatted", short)
+		}
+	}
+	if jobs[0] != jobs[1] {
+		t.Error("the two lengths say different things")
+	}
+}

@@ -37,7 +37,13 @@ var operators = map[string]operator{
 	api.ConstraintDistinctProperty:  {left: true, check: checkDistinct, nodes: true},
 }
 
+// maxRegexp bounds regular expressions, in bytes: a longer one is no rule about a node.
+const maxRegexp = 4096
+
 func checkRegexp(right string) error {
+	if len(right) > maxRegexp {
+		return fmt.Errorf("the expression has %d bytes; at most %d are allowed", len(right), maxRegexp)
+	}
 	_, err := regexp.Compile(right)
 	return err
 }

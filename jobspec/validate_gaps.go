@@ -3,6 +3,7 @@ package jobspec
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/nomad/api"
@@ -54,6 +55,10 @@ func (c checker) walk(v reflect.Value, visit func(checker, reflect.Type, int, re
 	case reflect.Slice:
 		if k := deref(v.Type().Elem()).Kind(); k == reflect.Struct {
 			for i := range v.Len() {
+				c := c
+				if check, ok := v.Index(i).Interface().(api.ServiceCheck); ok && check.Name == "" {
+					c.place += fmt.Sprintf("check %q: ", strconv.Itoa(i+1))
+				}
 				c.walk(v.Index(i), visit)
 			}
 		}
@@ -93,9 +98,11 @@ func placeOf(v reflect.Value) string {
 	case api.Service:
 		return name("service", x.Name)
 	case api.ServiceCheck:
-		return name("check", x.Name)
+		if x.Name != "" { // else its number, which the list around it knows
+			return name("check", x.Name)
+		}
 	case api.Port:
-		return name("port", x.Label)
+		return "network: " + name("port", x.Label)
 	case api.VolumeRequest:
 		return name("volume", x.Name)
 	}

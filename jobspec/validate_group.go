@@ -1,6 +1,8 @@
 package jobspec
 
 import (
+	"slices"
+
 	"github.com/hashicorp/nomad/api"
 )
 
@@ -15,6 +17,7 @@ func (c checker) group(job *api.Job, g *api.TaskGroup, kind jobKind) {
 		c.errorf("update has no place in a %s job, which is not rolled out; remove the block", or(job.Type))
 	}
 	c.meta(g.Meta)
+	c.ownMeta(g.Meta, false)
 	c.constraints(g.Constraints, g.Affinities, g.Spreads)
 	c.networks(g)
 	if kind.ends && g.Migrate != nil {
@@ -22,6 +25,9 @@ func (c checker) group(job *api.Job, g *api.TaskGroup, kind jobKind) {
 	}
 	if !kind.ends {
 		c.update(g.Update, kind)
+		if u, n := g.Update, or(g.Count); u != nil && !kind.perNode && n > 1 && or(u.MaxParallel) > n {
+			c.warnf("update: max_parallel is more than count (%d, count is %d): a change replaces all allocations at once", or(u.MaxParallel), n)
+		}
 		c.migrate(g.Migrate)
 	}
 	if !kind.perNode {
@@ -52,6 +58,9 @@ func (c checker) perNode(job *api.Job, g *api.TaskGroup) {
 	if len(g.Affinities) > 0 || len(g.Spreads) > 0 {
 		c.errorf("affinity and spread have no place in a %s job, which runs on every node that fits", or(job.Type))
 	}
+	if g.Scaling != nil {
+		c.errorf("scaling has no place in a %s job, which runs once on every node", or(job.Type))
+	}
 	if g.ReschedulePolicy != nil {
 		c.errorf("reschedule has no place in a %s job, which is never moved; use restart", or(job.Type))
 	}
@@ -60,6 +69,9 @@ func (c checker) perNode(job *api.Job, g *api.TaskGroup) {
 // tasks judges what the tasks of a group have to be together, then each of them.
 func (c checker) tasks(job *api.Job, g *api.TaskGroup) {
 	if len(g.Tasks) == 0 {
+		if slices.ContainsFunc(g.Services, isGateway) {
+			return // the proxy of the gateway is its task
+		}
 		c.errorf(`the group has no task; write task "name" { driver = ... }`)
 		return
 	}
@@ -88,6 +100,10 @@ func (c checker) tasks(job *api.Job, g *api.TaskGroup) {
 	if leaders > 1 {
 		c.errorf("%d tasks are leaders; one at most", leaders)
 	}
+}
+
+func isGateway(s *api.Service) bool {
+	return s != nil && s.Connect != nil && s.Connect.Gateway != nil
 }
 
 // networks judges the ports of a group. Their labels are one space of names,
@@ -153,6 +169,8 @@ func (c checker) volumes(g *api.TaskGroup) {
 			c.errorf(`type is missing; write type = "host"`)
 		case volume.Source == "":
 			c.errorf("source is missing: the name of the volume on the node")
+		case volume.Type == "host":
+			c.hostVolume(volume)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package jobspec
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/cronexpr"
@@ -63,6 +62,8 @@ func (c checker) job(job *api.Job) {
 		c.errorf("datacenters holds an empty name")
 	}
 	c.meta(job.Meta)
+	c.ownMeta(job.Meta, true)
+	c.carriedOnly(job)
 	c.periodic(job)
 	c.parameterized(job)
 	c.constraints(job.Constraints, job.Affinities, job.Spreads)
@@ -97,23 +98,6 @@ func (c checker) groups(job *api.Job) {
 	}
 	if total > c.limits.MaxCount {
 		c.errorf("the counts of all groups sum up to more than the limit of %d", c.limits.MaxCount)
-	}
-}
-
-// ourMeta begins the keys that Selfheal's own blocks will be compiled into.
-const ourMeta = "selfheal."
-
-// meta judges the keys of a meta block; values may be anything.
-func (c checker) meta(meta map[string]string) {
-	for _, key := range keys(meta) {
-		switch {
-		case key == "" || strings.ContainsAny(key, "\x00="):
-			c.errorf("meta key %q is empty or holds NUL or =", key)
-		case strings.HasPrefix(key, ourMeta):
-			c.errorf("meta key %q: keys that begin with %s are not supported by this version", key, ourMeta)
-		case strings.Contains(meta[key], "\x00"):
-			c.errorf("meta key %q has a value with NUL", key)
-		}
 	}
 }
 

@@ -8,18 +8,9 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
-// serviceName reports whether is may name a service: names become labels in DNS.
-func serviceName(is string) bool {
-	if len(is) < 1 || len(is) > 128 || !letterOrDigit(is[0]) || !letterOrDigit(is[len(is)-1]) {
-		return false
-	}
-	for _, c := range []byte(is) {
-		if !letterOrDigit(c) && c != '_' && c != '.' && c != '-' {
-			return false
-		}
-	}
-	return true
-}
+// serviceName reports whether is may name a service: names become labels in DNS
+// (RFC 1123, section 2.1).
+func serviceName(is string) bool { return hostLabel(is) }
 
 // minCheck is the shortest interval and timeout of a check.
 const minCheck = time.Second
@@ -47,7 +38,7 @@ func (c checker) services(list []*api.Service, g *api.TaskGroup, t *api.Task) {
 func (c checker) service(s *api.Service, g *api.TaskGroup, t *api.Task) {
 	c = c.in("service %q", s.Name)
 	if !atRuntime(s.Name) && !serviceName(s.Name) {
-		c.errorf("name must be 1 to 128 letters, digits, _, . or -, beginning and ending with a letter or digit")
+		c.errorf("name must be 1 to 63 letters, digits or -, beginning and ending with a letter or digit")
 	}
 	c.oneOf("provider", s.Provider, "", api.ServiceProviderConsul, "nomad")
 	if s.Provider == api.ServiceProviderConsul { // also where none was named: it is the default

@@ -3,6 +3,7 @@ package jobspec
 import (
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,7 +49,7 @@ func (c checker) task(job *api.Job, g *api.TaskGroup, t *api.Task) {
 			c.errorf("env %q: names cannot be empty or hold =, and nothing can hold NUL", key)
 		}
 	}
-	c.meta(t.Meta)
+	c.taskMeta(t.Meta)
 	c.constraints(t.Constraints, t.Affinities, nil)
 	if jobKinds[or(job.Type)].perNode && len(t.Affinities) > 0 {
 		c.errorf("affinity has no place in a %s job, which runs on every node that fits", or(job.Type))
@@ -58,6 +59,7 @@ func (c checker) task(job *api.Job, g *api.TaskGroup, t *api.Task) {
 		c.in("restart").restart(t.RestartPolicy)
 	}
 	c.logs(t.LogConfig, g.EphemeralDisk)
+	c.identities(t)
 	if t.Lifecycle != nil {
 		c.in("lifecycle").oneOf("hook", t.Lifecycle.Hook, api.TaskLifecycleHookPrestart, api.TaskLifecycleHookPoststart, api.TaskLifecycleHookPoststop)
 	}
@@ -88,6 +90,7 @@ func (c checker) resources(r *api.Resources) {
 	}
 	c.within("disk", or(r.DiskMB), 0, maxMB)
 	c.within("iops", or(r.IOPS), 0, maxMB)
+	c.numa(r)
 	for _, d := range r.Devices {
 		if d == nil {
 			continue
@@ -186,6 +189,11 @@ func (c checker) template(t *api.Template) {
 	c.oneOf("change_mode", or(t.ChangeMode), "", "restart", "noop", "signal", "script")
 	if or(t.ChangeMode) == "script" && (t.ChangeScript == nil || or(t.ChangeScript.Command) == "") {
 		c.errorf(`change_mode "script" needs change_script with a command`)
+	}
+	if perms := or(t.Perms); perms != "" && !atRuntime(perms) {
+		if _, err := strconv.ParseUint(perms, 8, 12); err != nil {
+			c.errorf("perms must be file permissions in octal, such as \"0644\" (is %q)", perms)
+		}
 	}
 	if d := or(t.Splay); d < time.Duration(0) {
 		c.errorf("splay cannot be negative (is %s)", d)

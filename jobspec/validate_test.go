@@ -118,6 +118,10 @@ func TestHostileJSON(t *testing.T) {
 			job = &api.Job{}
 		}
 		Validate(job, Limits{}) // also before canonicalization it must not panic
+		var parsed *api.Job
+		if err := json.Unmarshal([]byte(body), &parsed); err == nil && parsed != nil {
+			APIDefaults(parsed)
+		}
 		Canonicalize(job)
 		got := Validate(job, Limits{})
 		text := fmt.Sprint(got.Err())
@@ -147,6 +151,11 @@ func TestGapsInJSON(t *testing.T) {
 		"ServiceCheck":    func(j *api.Job) any { return &j.TaskGroups[0].Services[0].Checks[0] },
 		"Task":            func(j *api.Job) any { return j.TaskGroups[0].Tasks[0] },
 		"Resources":       func(j *api.Job) any { return j.TaskGroups[0].Tasks[0].Resources },
+		"WorkloadIdentity": func(j *api.Job) any {
+			t := j.TaskGroups[0].Tasks[0]
+			t.Identity = &api.WorkloadIdentity{}
+			return t.Identity
+		},
 	}
 	for _, row := range gaps {
 		if row.in == "*" {

@@ -28,7 +28,7 @@ func (w *world) alloc(at, node string, opts []string) {
 		Desired: Run, Client: Running, Used: Resources{CPU: 500, Memory: 500}, CreatedAt: w.now.Add(-time.Hour),
 	}
 	if g := job.group(group); g != nil {
-		a.Used = g.Resources
+		a.Used, a.Volumes = g.Resources, g.Holds(a.Index)
 	}
 	w.attributes(a, opts)
 	w.cluster.UpsertAlloc(a)
@@ -53,10 +53,21 @@ func (w *world) attributes(a *Alloc, opts []string) {
 			a.Used.CPU = int64(number(v))
 		case "memory":
 			a.Used.Memory = int64(number(v))
+		case "cores":
+			for _, core := range expand(v) {
+				a.Cores = append(a.Cores[:len(a.Cores):len(a.Cores)], number(core))
+			}
+			a.Used.Cores = len(a.Cores)
+		case "holds":
+			a.Volumes = append(a.Volumes[:len(a.Volumes):len(a.Volumes)], VolumeHold{Name: rest, ReadOnly: v == "ro", SingleWriter: v == "single"})
+		case "migrate-max":
+			a.MigrateMax = number(v)
 		case "priority":
 			a.Priority = number(v)
 		case "deployment":
 			a.DeploymentID = v
+		case "move-to":
+			a.MoveTo = v
 		case "previous":
 			a.Previous = v
 		case "next":
@@ -104,6 +115,11 @@ func (w *world) apply() {
 	w.serial++
 	dep := w.deployment
 	if ch := w.plan.Deployment; ch != nil {
+		for name, total := range ch.Totals {
+			g := w.deployment.Groups[name]
+			g.DesiredTotal = total
+			w.deployment.Groups[name] = g
+		}
 		if ch.Status != "" && dep != nil {
 			changed := *dep
 			changed.Status = ch.Status
@@ -167,7 +183,7 @@ func (w *world) applyPlacement(id string, p *Placement) {
 	a := &Alloc{
 		ID: id, Namespace: job.Namespace, Job: job.ID, JobVersion: p.JobVersion, JobCreateIndex: job.CreateIndex,
 		JobType: job.Type, Group: p.Group, Index: p.Index, NodeID: p.NodeID, Priority: job.Priority,
-		Desired: Run, Client: Pending, Used: job.group(p.Group).Resources, Ports: p.Ports, Cores: p.Cores, Devices: p.Devices,
+		Desired: Run, Client: Pending, Used: job.group(p.Group).Resources, Ports: p.Ports, Cores: p.Cores, Devices: p.Devices, Volumes: job.group(p.Group).Holds(p.Index),
 		Canary: p.Canary, Previous: p.Previous, CreatedAt: w.now,
 	}
 	w.enroll(a)

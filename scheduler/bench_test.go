@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ var benchShapes = []struct {
 		j.Constraints = []Constraint{{Operand: distinctHosts}}
 	}},
 	{"distinct_property", func(j *Job) {
-		j.Constraints = []Constraint{{"${meta.rack}", distinctProperty, "1000"}}
+		j.Constraints = []Constraint{{"${meta.rack}", distinctProperty, "2000"}}
 	}},
 	{"ports", func(j *Job) {
 		j.Groups[0].Ports = []PortAsk{{Label: "http"}, {Label: "admin", Static: 9000}}
@@ -77,14 +78,22 @@ var benchShapes = []struct {
 	{"system", func(j *Job) { j.Type = System }},
 }
 
-// BenchmarkPlace places as many allocations as there are nodes.
+// BenchmarkPlace places one job on an idle cluster: every shape on 100 to 50,000 nodes with
+// as many allocations, and the plain one with 1 to 100,000 of them.
 func BenchmarkPlace(b *testing.B) {
-	for _, n := range []int{100, 1000, 10000} {
+	for _, n := range []int{100, 1000, 5000, 10000, 50000} {
 		c := benchCluster(n, 0)
 		for _, shape := range benchShapes {
-			b.Run(fmt.Sprintf("%s/nodes=%d", shape.name, n), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/nodes=%d/allocs=%d", shape.name, n, n), func(b *testing.B) {
 				benchSchedule(b, c, benchJob(n, shape.change))
 			})
+		}
+		for _, count := range []int{1, 100, 10000, 100000} {
+			if count != n && count <= 100*n {
+				b.Run(fmt.Sprintf("plain/nodes=%d/allocs=%d", n, count), func(b *testing.B) {
+					benchSchedule(b, c, benchJob(count, nil))
+				})
+			}
 		}
 	}
 }
@@ -92,24 +101,96 @@ func BenchmarkPlace(b *testing.B) {
 // BenchmarkSmallJob places ten on a busy cluster.
 func BenchmarkSmallJob(b *testing.B) {
 	c := benchCluster(10000, 10)
-	for _, shape := range benchShapes[:5] {
-		b.Run(shape.name, func(b *testing.B) {
-			benchSchedule(b, c, benchJob(10, shape.change))
+	for _, shape := range benchShapes {
+		if shape.name != "system" {
+			b.Run(shape.name, func(b *testing.B) { benchSchedule(b, c, benchJob(10, shape.change)) })
+		}
+	}
+}
+
+// BenchmarkPreempt places on a full cluster, where each allocation must evict several.
+func BenchmarkPreempt(b *testing.B) {
+	for _, n := range []int{1000, 5000, 10000} {
+		c := benchCluster(n, 10)
+		b.Run(fmt.Sprintf("nodes=%d/allocs=%d", n, n/10), func(b *testing.B) {
+			job := benchJob(n/10, func(j *Job) { j.Groups[0].Resources.CPU = 15000 })
+			req := Request{Cluster: c, Job: job, Namespace: "default", JobID: "bench", Now: time.Unix(1, 0), Settings: Settings{PreemptService: true}}
+			measure(b, func() int { return len(Schedule(req).Placements) }, n/10)
 		})
 	}
 }
 
-// BenchmarkPreempt places 100 on a full cluster where each must evict.
-func BenchmarkPreempt(b *testing.B) {
-	c := benchCluster(1000, 10)
-	job := benchJob(100, func(j *Job) { j.Groups[0].Resources.CPU = 15000 })
-	for b.Loop() {
-		p := Schedule(Request{Cluster: c, Job: job, Namespace: "default", JobID: "bench", Now: time.Unix(1, 0), Settings: Settings{PreemptService: true}})
-		if len(p.Placements) != 100 {
-			b.Fatal(len(p.Placements), p.Failed["g"])
+// BenchmarkDrain moves what runs on a tenth of the nodes.
+func BenchmarkDrain(b *testing.B) {
+	for _, n := range []int{1000, 10000} {
+		c := benchCluster(n, 0)
+		job := benchJob(n, nil)
+		req := Request{Cluster: c, Job: job, Namespace: "default", JobID: "bench", Now: time.Unix(1, 0)}
+		applyBench(c, job, Schedule(req))
+		leaving := 0
+		for i := range n / 10 {
+			id := fmt.Sprintf("node-%05d", i*10)
+			node, _ := c.Node(id)
+			draining := *node
+			draining.Draining, draining.Eligible = true, false
+			c.UpsertNode(draining)
+			for _, a := range c.AllocsOnNode(id) {
+				moving := *a
+				moving.Migrate = true
+				c.UpsertAlloc(&moving)
+				leaving++
+			}
+		}
+		b.Run(fmt.Sprintf("nodes=%d/allocs=%d", n, leaving), func(b *testing.B) {
+			measure(b, func() int { return len(Schedule(req).Placements) }, leaving)
+		})
+	}
+}
+
+// BenchmarkStorm places ten system jobs on 5,000 nodes, one after another.
+func BenchmarkStorm(b *testing.B) {
+	const nodes, jobs = 5000, 10
+	c := benchCluster(nodes, 0)
+	b.Run(fmt.Sprintf("nodes=%d/jobs=%d", nodes, jobs), func(b *testing.B) {
+		measure(b, func() int {
+			placed := 0
+			var added []string
+			for k := range jobs {
+				job := benchJob(1, func(j *Job) { j.ID, j.Type = fmt.Sprint("storm-", k), System })
+				p := Schedule(Request{Cluster: c, Job: job, Namespace: "default", JobID: job.ID, Now: time.Unix(1, 0)})
+				placed += len(p.Placements)
+				for _, pl := range p.Placements {
+					a := &Alloc{ID: pl.NodeID + job.ID, Namespace: "default", Job: job.ID, JobType: System, Group: "g", NodeID: pl.NodeID,
+						Desired: Run, Client: Running, Used: job.Groups[0].Resources}
+					c.UpsertAlloc(a)
+					added = append(added, a.ID)
+				}
+			}
+			b.StopTimer()
+			for _, id := range added {
+				c.DeleteAlloc(id)
+			}
+			b.StartTimer()
+			return placed
+		}, nodes*jobs)
+	})
+}
+
+// measure reports what one placement costs. decide must place as many as wanted.
+func measure(b *testing.B, decide func() int, want int) {
+	b.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range b.N {
+		if got := decide(); got != want {
+			b.Fatalf("%d placed, want %d", got, want)
 		}
 	}
-	b.ReportMetric(100/b.Elapsed().Seconds()*float64(b.N), "placements/s")
+	runtime.ReadMemStats(&after)
+	placed := float64(want * b.N)
+	b.ReportMetric(placed/b.Elapsed().Seconds(), "placements/s")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/placed, "ns/alloc")
+	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/placed, "B/alloc")
 }
 
 // BenchmarkSettled looks at a job of 10,000 that needs nothing.
@@ -178,15 +259,11 @@ func BenchmarkApply(b *testing.B) {
 
 func benchSchedule(b *testing.B, c *Cluster, job *Job) {
 	req := Request{Cluster: c, Job: job, Namespace: "default", JobID: "bench", Now: time.Unix(1, 0)}
-	placed := 0
-	for b.Loop() {
-		p := Schedule(req)
-		placed += len(p.Placements)
-		if len(p.Placements) == 0 {
-			b.Fatal("nothing placed")
-		}
+	want := len(Schedule(req).Placements)
+	if want == 0 || job.Type != System && want < job.Groups[0].Count {
+		b.Fatalf("only %d placed", want)
 	}
-	b.ReportMetric(float64(placed)/b.Elapsed().Seconds(), "placements/s")
+	measure(b, func() int { return len(Schedule(req).Placements) }, want)
 }
 
 func applyBench(c *Cluster, job *Job, p Plan) {

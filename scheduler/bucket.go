@@ -19,8 +19,8 @@ func (a *candidate) better(b *candidate) bool {
 }
 
 // maxParts is the most scores that a candidate's sum has: binpack, job-anti-affinity,
-// node-affinity.
-const maxParts = 3
+// node-affinity, devices.
+const maxParts = 4
 
 // bucket holds the candidates that have the same values of every spread and distinct
 // property, so that they have the same spread score. Within it there is a heap for each

@@ -6,12 +6,13 @@ import (
 	"hash"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // classTable groups nodes into computed classes: two nodes of a class have the same
-// datacenter, pool, class, attributes, meta, drivers, host networks, host volumes and
-// kinds of device, so every constraint that names nothing unique has one answer for both.
+// datacenter, pool, class, attributes, meta, drivers, host networks, host volumes, kinds
+// and numbers of devices, and sizes of NUMA nodes, so every constraint that names nothing unique has one answer for both.
 //
 // Attributes and meta whose name starts with "unique." are left out.
 type classTable struct {
@@ -146,8 +147,13 @@ func classDigest(n *Node) [sha256.Size]byte {
 	}
 	w.text("")
 	for _, d := range n.Devices {
-		w.text(d.Vendor, d.Type, d.Name)
+		w.text(d.Vendor, d.Type, d.Name, strconv.Itoa(len(d.IDs)))
 		w.table(d.Attributes)
+	}
+	if len(n.NUMA) > 0 {
+		for _, list := range n.NUMA {
+			w.text("numa", strconv.Itoa(len(n.pinnable(list))))
+		}
 	}
 	return [sha256.Size]byte(w.h.Sum(nil))
 }

@@ -26,6 +26,9 @@ type Cluster struct {
 	allocs map[string]*record
 	jobs   map[jobKey]*jobSet
 
+	changes  uint64 // counts what happened to the cluster
+	failures failures
+
 	classes classTable
 	ips     map[string]uint32 // 0 is every address
 	journal journal
@@ -230,6 +233,7 @@ func (c *Cluster) occupy(r *record) {
 	if !HoldsResources(r.alloc) {
 		return
 	}
+	c.changed()
 	s := &c.slots[r.ord]
 	r.live = int32(len(s.live))
 	s.live = append(s.live, r)
@@ -241,6 +245,7 @@ func (c *Cluster) vacate(r *record) {
 	if r.live < 0 {
 		return
 	}
+	c.changed()
 	s := &c.slots[r.ord]
 	last := s.live[len(s.live)-1]
 	s.live[r.live] = last
@@ -253,9 +258,11 @@ func (c *Cluster) vacate(r *record) {
 
 // recount derives a node's load from its Node and its live allocations.
 func (c *Cluster) recount(ord int32) {
+	c.changed()
 	s := &c.slots[ord]
 	c.loads[ord] = newLoad(s.node, c.loads[ord].class)
-	s.ports, s.cores, s.devices = s.ports[:0], nil, nil
+	s.ports, s.cores, s.devices, s.volumes = s.ports[:0], nil, nil, nil
+	c.reserveOn(s)
 	for _, r := range s.live {
 		c.take(ord, usageOf(r.alloc))
 	}

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"cmp"
+	"errors"
 	"regexp"
 	"slices"
 	"strconv"
@@ -89,7 +90,7 @@ var operators = map[string]func(literal string) operator{
 		return err == nil && c.Check(v)
 	}),
 	"semver": parsed(parseSemver, matchSemver),
-	"regexp": parsed(regexp.Compile, (*regexp.Regexp).MatchString),
+	"regexp": parsed(compileRegexp, (*regexp.Regexp).MatchString),
 
 	"set_contains":     fixed(both(containsAll)),
 	"set_contains_all": fixed(both(containsAll)),
@@ -141,6 +142,16 @@ func parsed[T any](parse func(string) (T, error), match func(T, string) bool) fu
 			return err == nil && match(rule, l)
 		})
 	}
+}
+
+// maxRegexp bounds expressions, in bytes, also those that a node's meta holds.
+const maxRegexp = 4096
+
+func compileRegexp(s string) (*regexp.Regexp, error) {
+	if len(s) > maxRegexp {
+		return nil, errors.New("the expression is too long")
+	}
+	return regexp.Compile(s)
 }
 
 // semverRule is one comparison of a semver constraint.

@@ -92,7 +92,7 @@ func TestDatacenters(t *testing.T) {
 }
 
 func TestDeviceNames(t *testing.T) {
-	d := &Device{Vendor: "nvidia", Type: "gpu", Name: "t4", IDs: []string{"x"}, Attributes: map[string]string{"memory": "16"}}
+	d := &Device{Vendor: "nvidia", Type: "gpu", Name: "t4", IDs: []string{"x"}, Attributes: map[string]string{"memory": "16 GiB", "clock": "1.5 GHz", "power": "250 W", "cores": "3072", "driver": "550.54"}}
 	for _, tt := range []struct {
 		name string
 		con  []Constraint
@@ -100,12 +100,25 @@ func TestDeviceNames(t *testing.T) {
 	}{
 		{"gpu", nil, true}, {"nvidia/gpu", nil, true}, {"nvidia/gpu/t4", nil, true},
 		{"fpga", nil, false}, {"amd/gpu", nil, false}, {"nvidia/gpu/a100", nil, false},
-		{"gpu", []Constraint{{"${device.attr.memory}", ">=", "8"}}, true},
-		{"gpu", []Constraint{{"${device.attr.memory}", ">", "16"}}, false},
+		{"gpu", []Constraint{{"${device.attr.memory}", ">=", "8 GiB"}}, true},
+		{"gpu", []Constraint{{"${device.attr.memory}", ">", "16384 MiB"}}, false},
+		{"gpu", []Constraint{{"${device.attr.memory}", "=", "16384MiB"}}, true},
+		{"gpu", []Constraint{{"${device.attr.memory}", "!=", "16384 MiB"}}, false},
+		{"gpu", []Constraint{{"${device.attr.memory}", "<", "17 GB"}}, false},
+		{"gpu", []Constraint{{"${device.attr.memory}", ">", "8 GHz"}}, false},
+		{"gpu", []Constraint{{"${device.attr.memory}", "<", "8 GHz"}}, false},
+		{"gpu", []Constraint{{"${device.attr.memory}", "!=", "8 GHz"}}, true},
+		{"gpu", []Constraint{{"${device.attr.clock}", ">=", "1500 MHz"}}, true},
+		{"gpu", []Constraint{{"${device.attr.power}", "<=", "0.25 kW"}}, true},
+		{"gpu", []Constraint{{"${device.attr.cores}", ">", "900"}}, true},
+		{"gpu", []Constraint{{"${device.attr.driver}", "version", ">= 550"}}, true},
+		{"gpu", []Constraint{{"${device.attr.gone}", "is_not_set", ""}, {"${device.attr.gone}", "!=", "x"}}, true},
+		{"gpu", []Constraint{{"${device.attr.gone}", "<", "1"}}, false},
+		{"gpu", []Constraint{{"${device.model}", "regexp", "^t[0-9]$"}}, true},
 		{"gpu", []Constraint{{"${device.model}", "=", "t4"}, {"${device.vendor}", "=", "nvidia"}, {"${device.type}", "=", "gpu"}}, true},
 	} {
-		ask := DeviceAsk{Name: tt.name, Count: 1, Constraints: tt.con}
-		if got := ask.matches(d); got != tt.want {
+		ask := compileDevices([]DeviceAsk{{Name: tt.name, Count: 1, Constraints: tt.con}})[0]
+		if got := len(ask.choices(&Node{Devices: []Device{*d}})) == 1; got != tt.want {
 			t.Errorf("%s %v = %v, want %v", tt.name, tt.con, got, tt.want)
 		}
 	}

@@ -18,7 +18,7 @@
 //	   │              system                   the same for one allocation on every node
 //	wants
 //	   │
-//	pass (feasible, constraint, device, fit)   which nodes may and can take one more
+//	pass (feasible, constraint, device, pin, fit)   which nodes may and can take one more
 //	   │  (survey, rank, spread, bucket,
 //	   │   tournament)                         which of them is best, for any number in one pass
 //	   │  (preempt)                            who would have to leave, if nobody may
@@ -33,6 +33,5 @@
 // lowest together with the job's name, so that equal nodes are not all filled from the
 // same end, and no answer depends on the order in which nodes were told.
 //
-// Memory counts as Resources.Memory; MemoryMax is for the node alone. Numa is not looked
-// at. The package imports the standard library and hashicorp/go-version only.
+// Memory counts as Resources.Memory; MemoryMax is for the node alone. The package imports the standard library and hashicorp/go-version only.
 package scheduler

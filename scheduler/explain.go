@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -14,34 +15,44 @@ import (
 //	some node breaks a single rule ─▶ "remove constraint ${attr.kernel.name} = linux"
 //	no node is in scope            ─▶ the pool or the datacenters that have nodes
 func (p *pass) hint() string {
-	var s search
-	s.cost = math.Inf(1)
+	s := search{cost: math.Inf(1), closest: -1}
 	for ord := range p.c.loads {
 		if p.c.loads[ord].open {
 			s.look(p, int32(ord))
 		}
 	}
 	switch {
-	case s.need != "":
-		return s.need
+	case s.closest >= 0:
+		return p.lack(s.closest)
 	case s.taken > 0 && p.hostsOfGroup || s.taken > 0 && p.hostsOfJob:
 		return "needs one more node: every node that may run the group has one already (distinct_hosts)"
 	case s.taken > 0:
-		return "needs a node with another value: distinct_property is used up"
+		return p.propertyHint()
 	case s.rule != "":
 		return s.rule
 	}
 	return p.scopeHint()
 }
 
+// propertyHint names the distinct property that keeps every node off.
+func (p *pass) propertyHint() string {
+	for _, dim := range p.dims {
+		if dim.limit > 0 {
+			return fmt.Sprintf("needs a node with another value of %s: each that has room has %d of the %s already (distinct_property)",
+				dim.attribute, dim.limit, map[bool]string{true: "job", false: "group"}[dim.jobWide])
+		}
+	}
+	return ""
+}
+
 // search keeps the least change found so far.
 type search struct {
-	need  string // what the closest node lacks
-	cost  float64
-	taken int // nodes that only other allocations of the job keep off
-	rule  string
-	rules int // how many rules that class breaks
-	seen  map[int32]bool
+	closest int32 // the node that lacks the least, -1 none
+	cost    float64
+	taken   int // nodes that only other allocations of the job keep off
+	rule    string
+	rules   int // how many rules that class breaks
+	seen    map[int32]bool
 }
 
 func (s *search) look(p *pass, ord int32) {
@@ -62,12 +73,18 @@ func (s *search) look(p *pass, ord int32) {
 			return
 		}
 	}
-	if p.c.shortOf(ord, p.group) == fits {
+	if p.filter.shortOf(ord) == fits {
 		return // a system job's other nodes
 	}
-	if text, cost := p.lack(ord); cost < s.cost || cost == s.cost && text < s.need {
-		s.need, s.cost = text, cost
+	if cost := p.lackCost(ord); cost < s.cost || cost == s.cost && p.named(ord, s.closest) < 0 {
+		s.closest, s.cost = ord, cost
 	}
+}
+
+// named orders nodes that lack as much by what they are called.
+func (p *pass) named(a, b int32) int {
+	x, y := p.c.slots[a].node, p.c.slots[b].node
+	return cmp.Or(strings.Compare(x.Class, y.Class), strings.Compare(x.Name, y.Name), strings.Compare(x.ID, y.ID))
 }
 
 // breaks looks at a node that some rules keep off.
@@ -87,38 +104,12 @@ func (s *search) breaks(p *pass, ord int32) {
 	}
 }
 
-// lack says what a node that passes every rule has too little of, and how much that is as
-// a share of the node.
-func (p *pass) lack(ord int32) (text string, cost float64) {
-	l, ask := &p.c.loads[ord], &p.group.Resources
-	var parts []string
-	add := func(short, capacity int64, unit, name string) {
-		if short <= 0 {
-			return
-		}
-		parts = append(parts, fmt.Sprintf("%d %s more %s", short, unit, name))
-		cost += float64(short) / float64(max(1, capacity))
+// lackOf says what a node that is known to lack something lacks.
+func (p *pass) lackOf(ord int32) (text string, short bool) {
+	if !p.c.loads[ord].open || p.filter.node(ord) != stagePasses || p.filter.shortOf(ord) == fits {
+		return "", false
 	}
-	add(l.usedCPU+l.cpu(ask)-l.capCPU, l.capCPU, "MHz", "cpu")
-	add(l.usedMem+ask.Memory-l.capMem, l.capMem, "MB", "memory")
-	add(l.usedDisk+ask.Disk-l.capDisk, l.capDisk, "MB", "disk")
-	if i := p.c.portsFit(ord, p.group.Ports); i >= 0 {
-		cost++
-		if i < len(p.group.Ports) {
-			parts = append(parts, fmt.Sprintf("port %d free", p.group.Ports[i].Static))
-		} else {
-			parts = append(parts, "more dynamic ports")
-		}
-	}
-	if len(parts) == 0 {
-		cost += 2
-		parts = append(parts, "more "+p.c.shortOf(ord, p.group).name(p.group))
-	}
-	where := "node " + p.c.slots[ord].node.Name
-	if class := p.c.slots[ord].node.Class; class != "" {
-		where = "one node of class " + class
-	}
-	return "needs " + strings.Join(parts, " and ") + " on " + where, cost
+	return p.lack(ord), true
 }
 
 // scopeHint explains why no node was looked at.

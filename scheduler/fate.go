@@ -46,9 +46,12 @@ func (p *groupPlan) fateOf(it *item) fate {
 		return over
 	case nodeGone(it.node):
 		return p.fateOfUnreachable(it)
-	case a.Client == Unknown && p.successor(a.ID) != nil:
-		p.up.Ignore++ // its node is back, and will tell what it runs: then reconnect decides
-		return over
+	case a.Client == Unknown: // its node is back, and will tell what it runs
+		if p.successor(a.ID) == nil {
+			return held
+		}
+		p.up.Ignore++
+		return over // then reconnect decides
 	case a.Migrate:
 		return migrating
 	case a.Reschedule && a.Health == Unhealthy:
@@ -186,7 +189,7 @@ func (p *groupPlan) reconnect() {
 	}
 	for i := range p.items {
 		it := &p.items[i]
-		if it.fate != kept || it.a.Client == Unknown {
+		if it.fate != kept || it.a.Client == Unknown || it.a.MoveTo != "" {
 			continue
 		}
 		other := p.successor(it.a.ID)

@@ -14,6 +14,7 @@ type filter struct {
 	group   *Group
 	index   int // for volumes per allocation; -1 otherwise
 	checks  []check
+	pins    *pinner // nil when the group needs no cores and no devices
 	unique  []int   // positions in checks that must be asked node by node
 	classes []int32 // by class: 0 not asked yet, else a stage, or stageFails + position in checks
 }
@@ -35,7 +36,7 @@ const (
 )
 
 func newFilter(c *Cluster, job *Job, group *Group, index int) *filter {
-	f := &filter{c: c, job: job, group: group, index: index, classes: make([]int32, len(c.classes.list))}
+	f := &filter{c: c, job: job, group: group, index: index, classes: make([]int32, len(c.classes.list)), pins: newPinner(group)}
 	for _, list := range [][]Constraint{job.Constraints, group.Constraints} {
 		for _, con := range list {
 			if con.Operand != distinctHosts && con.Operand != distinctProperty {
@@ -76,37 +77,13 @@ func (f *filter) addResources() {
 		}
 	}
 	if len(g.Devices) > 0 {
-		f.add(check{reason: "missing devices", fix: "provide device " + deviceNames(g.Devices), test: func(n *Node) bool { return devicesExist(n, g.Devices) }})
+		f.add(check{reason: "missing devices", fix: "provide device " + deviceNames(g.Devices), test: f.pins.offers})
 	}
-}
-
-func (f *filter) hasVolume(n *Node, ask VolumeAsk) bool {
-	v, ok := n.HostVolumes[f.volumeName(ask)]
-	return ok && (ask.ReadOnly || !v.ReadOnly)
-}
-
-// volumeName is the name that a node must offer; one per allocation carries its index.
-func (f *filter) volumeName(ask VolumeAsk) string {
-	if ask.PerAlloc && f.index >= 0 {
-		return ask.Source + "[" + strconv.Itoa(f.index) + "]"
+	if f.pins != nil && f.pins.widest() > 0 {
+		cores := strconv.Itoa(f.pins.widest()) + " cores"
+		f.add(check{reason: "numa: no NUMA node with " + cores, fix: "provide a NUMA node with " + cores,
+			test: func(n *Node) bool { return n.fitsNUMA(f.pins.widest()) }})
 	}
-	return ask.Source
-}
-
-func (f *filter) volumeNames() string {
-	names := make([]string, len(f.group.Volumes))
-	for i, ask := range f.group.Volumes {
-		names[i] = f.volumeName(ask)
-		if !ask.ReadOnly {
-			names[i] += " (writable)"
-		}
-	}
-	return strings.Join(names, ", ")
-}
-
-// perIndex reports whether the answer depends on the index of the allocation.
-func perIndex(g *Group) bool {
-	return slices.ContainsFunc(g.Volumes, func(v VolumeAsk) bool { return v.PerAlloc })
 }
 
 // class returns the stage of a computed class.

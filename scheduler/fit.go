@@ -12,6 +12,8 @@ const (
 	shortCores
 	shortAllocs
 	shortDevices
+	shortNUMA
+	shortVolume
 	shortPorts
 )
 
@@ -19,6 +21,7 @@ const (
 var dimensions = [...]string{
 	fits: "", shortCPU: "cpu", shortMemory: "memory", shortDisk: "disk",
 	shortCores: "cores", shortAllocs: "max allocations of the node", shortDevices: "devices",
+	shortNUMA: "numa", shortVolume: "single-writer host volume",
 }
 
 // name is the shortage as DimensionExhausted spells it.
@@ -30,10 +33,13 @@ func (s shortage) name(g *Group) string {
 }
 
 // shortOf reports what keeps one more allocation of g off a node that may run it.
-func (c *Cluster) shortOf(ord int32, g *Group) shortage {
+func (f *filter) shortOf(ord int32) shortage {
+	c, g := f.c, f.group
 	l := &c.loads[ord]
 	ask := &g.Resources
 	switch {
+	case ask.Cores > 0 && ask.Cores > int(l.capCores-l.usedCores):
+		return shortCores
 	case l.usedCPU+l.cpu(ask) > l.capCPU:
 		return shortCPU
 	case l.usedMem+ask.Memory > l.capMem:
@@ -42,18 +48,18 @@ func (c *Cluster) shortOf(ord int32, g *Group) shortage {
 		return shortDisk
 	case l.maxAllocs > 0 && l.allocs >= l.maxAllocs:
 		return shortAllocs
-	case ask.Cores > 0 && (ask.Cores > int(l.capCores-l.usedCores) || c.slots[ord].pickCores(ask.Cores) == nil):
-		return shortCores
 	}
 	if len(g.Ports) > 0 {
 		if i := c.portsFit(ord, g.Ports); i >= 0 {
 			return shortPorts + shortage(i)
 		}
 	}
-	if len(g.Devices) > 0 {
-		if _, ok := c.slots[ord].pickDevices(g.Devices); !ok {
-			return shortDevices
-		}
+	if len(g.Volumes) > 0 && f.volumeTaken(&c.slots[ord]) >= 0 {
+		return shortVolume
+	}
+	if f.pins != nil {
+		_, short := f.pins.fit(c, ord)
+		return short
 	}
 	return fits
 }

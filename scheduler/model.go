@@ -53,13 +53,16 @@ type Node struct {
 	Meta       map[string]string
 
 	Capacity Resources       // total less what is reserved for the system
+	CoreIDs  []int           // cores that may be pinned, ascending; nil = 0 .. Capacity.Cores-1
+	NUMA     [][]int         // cores by NUMA node; nil = one NUMA node, or not known
 	Drivers  map[string]bool // driver name -> detected and healthy
 
 	IP             string            // address of the default host network
 	HostNetworks   map[string]string // alias -> IP
 	MinDynamicPort int               // inclusive
 	MaxDynamicPort int               // inclusive
-	ReservedPorts  []int
+	ReservedPorts  []int             // on every address
+	ReservedOn     map[string][]int  // the same by alias of a host network, on that one only
 
 	HostVolumes map[string]HostVolume
 	Devices     []Device
@@ -72,8 +75,15 @@ type HostVolume struct{ ReadOnly bool }
 // Device is a group of equal devices on a node.
 type Device struct {
 	Vendor, Type, Name string
-	IDs                []string // healthy instances
-	Attributes         map[string]string
+	IDs                []string          // healthy instances
+	Attributes         map[string]string // "memory" -> "16 GiB": a number with a unit, or text
+	NUMA               map[string]int    // by instance: the NUMA node that it hangs on, where known
+}
+
+// DeviceGrant is what one task has of a group of equal devices.
+type DeviceGrant struct {
+	Task, Vendor, Type, Name string
+	IDs                      []string
 }
 
 // Job is one version of a job. Everything in it is canonical (defaults filled in).
@@ -106,18 +116,21 @@ type Group struct {
 	Ports       []PortAsk
 	Volumes     []VolumeAsk
 	Devices     []DeviceAsk
+	Pins        []CoreAsk // tasks that pin cores, in order; Resources.Cores is their sum
+	Tasks       []TaskAsk // for explanations only
 	Reschedule  Reschedule
 	Update      *Update // nil: no rolling update (batch, or max_parallel 0)
 	MigrateMax  int     // migrate.max_parallel
 	Sticky      bool    // ephemeral_disk.sticky: a new version prefers the node of the old
 	Disconnect  Disconnect
 
+	// Ask is a digest of everything that decides on which nodes an allocation of the group
+	// fits: the job's and the group's scope, constraints and resources. Groups with equal Ask
+	// fit alike. "" = not known.
+	Ask string
 	// Spec is a digest of every field whose change needs a new allocation: two
 	// versions of a group with equal Spec are updated in place.
 	Spec string
-	// Shape is a digest of every field at all that a node would notice: equal
-	// Shape means that nothing needs to be told to the node.
-	Shape string
 }
 
 // Constraint is a hard rule. LTarget and RTarget may hold ${attr.x}, ${meta.x},
@@ -154,9 +167,18 @@ type PortAsk struct {
 
 // VolumeAsk is a host volume that a group needs. Source may be per allocation.
 type VolumeAsk struct {
-	Source   string
-	ReadOnly bool
-	PerAlloc bool
+	Source       string
+	ReadOnly     bool
+	PerAlloc     bool
+	SingleWriter bool // access_mode single-node-single-writer: no other writer beside it
+	Sticky       bool // a successor goes to the node of its predecessor, which has the data
+}
+
+// VolumeHold is a host volume that an allocation uses on its node.
+type VolumeHold struct {
+	Name         string
+	ReadOnly     bool
+	SingleWriter bool
 }
 
 // DeviceAsk is a number of devices that a task needs.
@@ -165,6 +187,20 @@ type DeviceAsk struct {
 	Count       int
 	Constraints []Constraint
 	Affinities  []Affinity
+}
+
+// CoreAsk is a task that pins whole cores.
+type CoreAsk struct {
+	Task     string
+	Count    int
+	Affinity string   // of NUMA: "require" (all on one NUMA node), "prefer", else none
+	Devices  []string // names of the task's DeviceAsks that must be on that NUMA node too
+}
+
+// TaskAsk is what one task asks for.
+type TaskAsk struct {
+	Name      string
+	Resources Resources
 }
 
 // Reschedule is the policy by which a failed allocation is tried on another node.
@@ -245,15 +281,18 @@ type Alloc struct {
 	Desired Desired
 	Client  ClientStatus
 
-	Used  Resources
-	Ports []Port // what is taken on the node
-	Cores []int
-	// Devices holds the IDs of the devices taken, by "vendor/type/name".
-	Devices map[string][]string
+	Used    Resources
+	Ports   []Port // what is taken on the node
+	Cores   []int
+	Devices []DeviceGrant
+	Volumes []VolumeHold
+	// MigrateMax is migrate.max_parallel of its group: preemption avoids to evict more.
+	MigrateMax int
 
-	Migrate         bool // a drain asks it to leave
-	ForceReschedule bool // someone asks for another placement
-	Reschedule      bool // the deployment asks for another placement (unhealthy)
+	MoveTo          string // ID of a node that it is to move to, its successor first; "" for none
+	Migrate         bool   // a drain asks it to leave
+	ForceReschedule bool   // someone asks for another placement
+	Reschedule      bool   // the deployment asks for another placement (unhealthy)
 	// NoReplace: a batch allocation that was stopped for good (a drain's deadline); its
 	// slot stays empty.
 	NoReplace bool
@@ -264,6 +303,7 @@ type Alloc struct {
 	Canary       bool
 
 	CreatedAt  time.Time
+	MoveOffAt  time.Time // when a move of it was called off; zero for never
 	FinishedAt time.Time // when its last task ended; zero while it runs
 	UnknownAt  time.Time // when it became unknown; zero otherwise
 

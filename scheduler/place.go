@@ -5,22 +5,31 @@ import "slices"
 // placeAll finds nodes for everything that is wanted. Wants of one group and version
 // share a ranking.
 func (d *decision) placeAll(wants []want) {
+	d.plan.Placements = slices.Grow(d.plan.Placements, len(wants))
 	for len(wants) > 0 {
 		first := &wants[0]
 		n := 1
 		for n < len(wants) && wants[n].group == first.group && (!perIndex(first.group) || wants[n].index == first.index) {
 			n++
 		}
+		group, alike := wants[:n], d.alike(wants[:n])
+		wants = wants[n:]
+		if alike && d.failAlike(group) {
+			continue
+		}
 		index := -1
 		if perIndex(first.group) {
 			index = first.index
 		}
 		p := newPass(d, first.job, first.group, d.itemsOf(first.group.Name), index)
-		for i := range wants[:n] {
-			p.place(&wants[i])
+		for i := range group {
+			p.place(&group[i])
 		}
 		p.finish()
-		wants = wants[n:]
+		if m := d.plan.Failed[first.group.Name]; alike && m != nil && len(d.plan.Placements) == 0 {
+			failed := *m
+			d.c.remember(first.group.Ask, &failed)
+		}
 	}
 }
 
@@ -33,6 +42,9 @@ func (p *pass) finish() {
 
 // place puts one want into the plan, or explains why it could not.
 func (p *pass) place(w *want) bool {
+	if w.pinned {
+		return p.placePinned(w)
+	}
 	var freed int32 = -1
 	if w.release != "" && w.previous.present() {
 		freed = w.previous.rec.ord
@@ -40,16 +52,10 @@ func (p *pass) place(w *want) bool {
 		w.previous.stopped = true
 		p.move(freed, -1)
 	}
-	ord, norm, ok := p.keepHome(w)
-	if !ok {
-		ord, norm, ok = p.choose(w.avoid)
-	}
-	var victims []*record
-	if !ok {
-		ord, victims, ok = p.preempt()
-	}
+	ord, norm, victims, ok := p.find(w)
 	if !ok {
 		p.fail()
+		p.explainHome(w)
 		if freed >= 0 {
 			w.previous.stopped = false
 			p.c.take(freed, usageOf(w.previous.a))
@@ -61,10 +67,50 @@ func (p *pass) place(w *want) bool {
 	return true
 }
 
-// keepHome returns the node of the predecessor if the group's disk is sticky and the node
-// will do.
+// find returns the node for a want, and who has to leave it.
+func (p *pass) find(w *want) (ord int32, norm float64, victims []*record, ok bool) {
+	if ord, norm, ok = p.keepHome(w); ok {
+		return ord, norm, nil, true
+	}
+	if home := p.bound(w); home >= 0 {
+		e, ok := eviction{}, false
+		if p.d.mayPreempt() && p.judge(home).kind == exhaustedNode {
+			e, ok = p.evictionOn(home)
+		}
+		return home, 0, e.victims, ok
+	}
+	if ord, norm, ok = p.choose(w.avoid); !ok {
+		ord, victims, ok = p.preempt()
+	}
+	return ord, norm, victims, ok
+}
+
+// bound returns the node that a successor must go to, because a sticky volume is there;
+// -1 if there is none. A node that was forgotten binds nobody.
+func (p *pass) bound(w *want) int32 {
+	if w.previous == nil || w.previous.node == nil || !p.group.sticky() {
+		return -1
+	}
+	return w.previous.rec.ord
+}
+
+// explainHome says what keeps a want off the node that it is bound to.
+func (p *pass) explainHome(w *want) {
+	m := p.d.plan.Failed[p.group.Name]
+	home := p.bound(w)
+	if home < 0 || m.CoalescedFailures > 0 {
+		return
+	}
+	m.Hint = "needs node " + p.c.slots[home].node.Name + ", which has its sticky volume"
+	if text, short := p.lackOf(home); short {
+		m.Hint += ": " + text
+	}
+}
+
+// keepHome returns the node of the predecessor if the group's disk or a volume is sticky
+// and the node will do.
 func (p *pass) keepHome(w *want) (ord int32, norm float64, ok bool) {
-	if !p.group.Sticky || w.previous == nil || w.event != nil {
+	if p.bound(w) < 0 && (!p.group.Sticky || w.previous == nil || w.event != nil) {
 		return 0, 0, false
 	}
 	ord = w.previous.rec.ord
@@ -78,8 +124,9 @@ func (p *pass) keepHome(w *want) (ord int32, norm float64, ok bool) {
 // move counts by more allocations on a node and ranks it again. A node that takes no new
 // work is not ranked, but its values count.
 func (p *pass) move(ord, by int32) {
-	if p.buckets == nil {
-		return // a system job ranks nothing
+	if p.buckets == nil { // a system job ranks nothing
+		p.c.scratch.onJob.add(ord, by)
+		return
 	}
 	p.count(ord, by)
 	if p.ranked(ord) {
@@ -87,6 +134,9 @@ func (p *pass) move(ord, by int32) {
 		if p.evictions != nil {
 			p.offer(ord)
 		}
+	}
+	if by < 0 && p.evictions != nil {
+		p.reconsider()
 	}
 }
 
@@ -130,18 +180,21 @@ func (p *pass) ranked(ord int32) bool {
 // commit takes what the allocation needs on the chosen node and adds it to the plan.
 func (p *pass) commit(w *want, ord int32, norm float64, victims []*record) {
 	d, s := p.d, &p.c.slots[ord]
+	metric := p.explained(w, ord, victims)
 	preempts := d.evict(victims)
 	d.desired(p.group.Name).Preemptions += uint64(len(victims))
 	g := p.group
 	ports, _ := p.c.pickPorts(ord, g.Ports, p.portSeed(w))
-	devices, _ := s.pickDevices(g.Devices)
-	cores := s.pickCores(g.Resources.Cores)
-	p.c.take(ord, usage{res: g.Resources, ports: ports, cores: cores, devices: devices})
+	var own pinned
+	if p.filter.pins != nil {
+		own, _ = p.filter.pins.fit(p.c, ord)
+	}
+	p.c.take(ord, usage{res: g.Resources, ports: ports, cores: own.cores, devices: own.devices, volumes: g.Holds(w.index)})
 	d.placed = append(d.placed, ord)
 	pl := Placement{
 		Group: g.Name, Index: w.index, NodeID: s.id, JobVersion: p.job.Version,
 		Canary: w.canary, Reschedule: w.event,
-		Ports: ports, Cores: cores, Devices: devices, Preempts: preempts, Metric: p.metric,
+		Ports: ports, Cores: own.cores, Devices: own.devices, Preempts: preempts, Metric: metric,
 	}
 	if w.previous != nil {
 		pl.Previous = w.previous.a.ID
@@ -185,6 +238,7 @@ func (d *decision) evict(victims []*record) []string {
 	for _, r := range victims {
 		d.c.release(r.ord, usageOf(r.alloc))
 		d.evicted[r] = true
+		d.evictedOf[groupOf(r.alloc)]++
 		ids = append(ids, r.alloc.ID)
 		d.plan.Stops = append(d.plan.Stops, StopAlloc{
 			ID: r.alloc.ID, Desired: Evict, Description: "preempted by job " + d.job.ID,

@@ -72,10 +72,10 @@ type Placement struct {
 	Previous   string           // the allocation that it replaces (whose Next it becomes), or ""
 	Reschedule *RescheduleEvent // set when this replacement counts as a reschedule
 	Ports      []Port
-	Cores      []int
-	Devices    map[string][]string
-	Preempts   []string // allocation IDs, also in Stops
-	Metric     *Metric  // how the node was chosen; shared between placements of one pass
+	Cores      []int         // in the order of Group.Pins: the first task's, then the next one's
+	Devices    []DeviceGrant // in the order of Group.Devices
+	Preempts   []string      // allocation IDs, also in Stops
+	Metric     *Metric       // how the node was chosen; shared between placements of one pass
 }
 
 // UpdateAlloc moves a running allocation to the request's job version in place.
@@ -94,6 +94,9 @@ type DeploymentChange struct {
 	Create map[string]NewDeploymentGroup
 	// Status and Description for the *present* deployment (cancelled, successful), "" = unchanged.
 	Status, Description string
+	// Totals are how many allocations the present deployment has to make healthy from now
+	// on, by group, where that changed: nodes joined or left a system job's rollout.
+	Totals map[string]int
 }
 
 // NewDeploymentGroup is a group of a deployment about to be created.
@@ -122,7 +125,12 @@ type Metric struct {
 	ClassExhausted     map[string]int
 	DimensionExhausted map[string]int // "cpu", "memory", "disk", "network: port collision", ...
 	CoalescedFailures  int
-	Scores             []NodeScore // best five
+	// ResourcesExhausted holds, by task, what was asked of a dimension that ran out.
+	ResourcesExhausted map[string]Resources
+	// Took is how long the decision took for one allocation; the caller, who has a clock,
+	// fills it in.
+	Took   time.Duration
+	Scores []NodeScore // best five
 	// Hint is the smallest change that would place one more, in words; "" if unknown.
 	Hint string
 }

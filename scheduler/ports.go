@@ -86,6 +86,19 @@ func (c *Cluster) portsFit(ord int32, asks []PortAsk) int {
 	return -1
 }
 
+// reserveOn takes the ports that are kept back on single host networks. Who tolerates
+// others on its port tolerates that, as it does with the ports kept back on every address.
+func (c *Cluster) reserveOn(s *slot) {
+	if s.node == nil {
+		return
+	}
+	for alias, ports := range s.node.ReservedOn {
+		for _, port := range ports {
+			s.ports.add(port, c.ip(s.node.HostNetworks[alias]), true)
+		}
+	}
+}
+
 // portDimension names what portsFit found exhausted.
 func portDimension(asks []PortAsk, i int) string {
 	if i >= len(asks) {

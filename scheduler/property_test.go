@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -22,9 +23,10 @@ func drawScene(t *rapid.T, jobTypes ...string) scene {
 	pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
 	var s scene
 	for i := range rapid.IntRange(1, 7).Draw(t, "nodes") {
-		s.nodes = append(s.nodes, fmt.Sprintf("node n%d cpu=%s memory=%s dc=%s class=%s meta.rack=%s ports=20000-20004 %s", i+1,
+		s.nodes = append(s.nodes, fmt.Sprintf("node n%d cpu=%s memory=%s dc=%s class=%s meta.rack=%s ports=20000-20004 %s %s", i+1,
 			pick("cpu", "400", "1000", "4000"), pick("memory", "500", "2000"), pick("dc", "dc1", "dc2"),
-			pick("class", "a", "b"), pick("rack", "r1", "r2", "r3"), pick("node", "ready", "ready", "ready", "ineligible", "down")))
+			pick("class", "a", "b"), pick("rack", "r1", "r2", "r3"), pick("node", "ready", "ready", "ready", "ineligible", "down"), pick("hardware", "", "",
+				"cores=4 numa=0-1/2-3", "cores=3 core-ids=1-3", "device.nvidia/gpu/t4=a:0,b:1 numa=0-1/2-3", "device.amd/gpu/mi=c volume.data=rw", "volume.data=rw max-allocs=2")))
 	}
 	s.job = drawJob(t, 0, pick("type", jobTypes...))
 	for i := range rapid.IntRange(0, 4).Draw(t, "others") {
@@ -62,10 +64,12 @@ func drawJob(t *rapid.T, version int, kind string) []string {
 		case "batch", "sysbatch":
 			update = ""
 		}
-		lines = append(lines, fmt.Sprintf("group %s count=%d cpu=%s memory=100 spec=%s %s %s %s", name,
+		lines = append(lines, fmt.Sprintf("group %s count=%d cpu=%s memory=100 spec=%s %s %s %s %s", name,
 			rapid.IntRange(0, 5).Draw(t, "count"), pick("ask", "100", "300"), pick("spec", "x", "y"), update,
 			pick("ports", "", "port.http=8080", "port.a=dynamic port.b=dynamic", "port.http=20001 port.a=dynamic"),
-			pick("reschedule", "", "unlimited delay=30s", "attempts=1 interval=1h delay=5s lost-after=1m")))
+			pick("reschedule", "", "unlimited delay=30s", "attempts=1 interval=1h delay=5s lost-after=1m"),
+			pick("hardware", "", "", "", "cores.t=1", "cores.t=2/require", "cores.t=1/prefer cores.u=1/require", "device.gpu=1", "cores.t=1/require/gpu device.t:gpu=1",
+				"volume.data=single", "volume.data=sticky", "volume.data=rw")))
 	}
 	return lines
 }
@@ -186,6 +190,7 @@ func decide(t *rapid.T, w *world) {
 	}
 	checkEvictions(t, w)
 	checkStops(t, w)
+	checkPins(t, w)
 	full := overfull(w.cluster)
 	w.apply()
 	for node, what := range overfull(w.cluster) {
@@ -214,9 +219,17 @@ func snapshot(c *Cluster) string {
 		for len(cores) > 0 && cores[len(cores)-1] == 0 {
 			cores = cores[:len(cores)-1]
 		}
-		fmt.Fprintln(&b, c.slots[i].id, c.loads[i], c.slots[i].ports, len(c.slots[i].live), cores)
+		fmt.Fprintln(&b, c.slots[i].id, c.loads[i], c.slots[i].ports, len(c.slots[i].live), cores, inUse(c.slots[i].devices), inUse(c.slots[i].volumes))
 	}
 	return b.String()
+}
+
+// inUse leaves out what nobody holds any more.
+func inUse[K, V comparable](m map[K]V) map[K]V {
+	var none V
+	m = maps.Clone(m)
+	maps.DeleteFunc(m, func(_ K, v V) bool { return v == none })
+	return m
 }
 
 func checkEvictions(t *rapid.T, w *world) {
@@ -242,31 +255,106 @@ func checkStops(t *rapid.T, w *world) {
 // overfull adds up from scratch what runs on every node.
 func overfull(c *Cluster) map[string]string {
 	out := map[string]string{}
-	used := map[string]Resources{}
-	ports := map[string]bool{}
+	byNode := map[string][]*Alloc{}
 	for _, r := range c.allocs {
-		a := r.alloc
-		if !HoldsResources(a) {
-			continue
-		}
-		u := used[a.NodeID]
-		u.CPU, u.Memory = u.CPU+a.Used.CPU, u.Memory+a.Used.Memory
-		used[a.NodeID] = u
-		for _, p := range a.Ports {
-			key := fmt.Sprint(a.NodeID, p.HostIP, p.Value)
-			if ports[key] && !p.Shared {
-				out[a.NodeID] += fmt.Sprintf("port %d twice ", p.Value)
-			}
-			ports[key] = true
+		if HoldsResources(r.alloc) {
+			byNode[r.alloc.NodeID] = append(byNode[r.alloc.NodeID], r.alloc)
 		}
 	}
-	for id, u := range used {
-		n, ok := c.Node(id)
-		if ok && (u.CPU > n.Capacity.CPU || u.Memory > n.Capacity.Memory) {
-			out[id] += fmt.Sprintf("uses %d MHz, %d MB", u.CPU, u.Memory)
+	for id, allocs := range byNode {
+		if n, ok := c.Node(id); ok {
+			if what := tooMuch(n, allocs); what != "" {
+				out[id] = what
+			}
 		}
 	}
 	return out
+}
+
+// tooMuch says what a node has less of than its allocations hold.
+func tooMuch(n *Node, allocs []*Alloc) string {
+	var sum Resources
+	held := map[string]int{}
+	writers, single := map[string]int{}, map[string]bool{}
+	for _, a := range allocs {
+		sum.CPU, sum.Memory, sum.Disk, sum.Cores = sum.CPU+a.Used.CPU, sum.Memory+a.Used.Memory, sum.Disk+a.Used.Disk, sum.Cores+a.Used.Cores
+		for _, p := range a.Ports {
+			if !p.Shared {
+				held[fmt.Sprint("port ", p.HostIP, p.Value)]++
+			}
+		}
+		for _, core := range a.Cores {
+			held[fmt.Sprint("core ", core)]++
+		}
+		for _, g := range a.Devices {
+			for _, id := range g.IDs {
+				held["device "+g.Vendor+g.Type+g.Name+id]++
+			}
+		}
+		for _, v := range a.Volumes {
+			if !v.ReadOnly {
+				writers[v.Name]++
+				single[v.Name] = single[v.Name] || v.SingleWriter
+			}
+		}
+	}
+	if n.Capacity.Cores > 0 {
+		sum.CPU += int64(sum.Cores) * (n.Capacity.CPU / int64(n.Capacity.Cores))
+	}
+	var what []string
+	if sum.CPU > n.Capacity.CPU || sum.Memory > n.Capacity.Memory || sum.Disk > n.Capacity.Disk || sum.Cores > n.Capacity.Cores {
+		what = append(what, fmt.Sprintf("uses %+v", sum))
+	}
+	if n.MaxAllocs > 0 && len(allocs) > n.MaxAllocs {
+		what = append(what, fmt.Sprintf("%d allocations", len(allocs)))
+	}
+	for key, times := range held {
+		if times > 1 {
+			what = append(what, key+" twice")
+		}
+	}
+	for name, times := range writers {
+		if single[name] && times > 1 {
+			what = append(what, "volume "+name+" has two writers")
+		}
+	}
+	return strings.Join(what, ", ")
+}
+
+// checkPins holds every placement to the NUMA node that its tasks require.
+func checkPins(t *rapid.T, w *world) {
+	for _, pl := range w.plan.Placements {
+		g := w.versions["web"][pl.JobVersion].group(pl.Group)
+		n, _ := w.cluster.Node(pl.NodeID)
+		at := pl.Cores
+		for _, pin := range g.Pins {
+			mine := at[:pin.Count]
+			at = at[pin.Count:]
+			on := map[int]bool{}
+			for _, core := range mine {
+				if n.CoreIDs != nil && !slices.Contains(n.CoreIDs, core) {
+					t.Fatalf("core %d of %s may not be pinned", core, n.ID)
+				}
+				for k, list := range n.NUMA {
+					if slices.Contains(list, core) {
+						on[k] = true
+					}
+				}
+			}
+			for _, grant := range pl.Devices {
+				d := n.Devices[slices.IndexFunc(n.Devices, func(d Device) bool { return d.Vendor == grant.Vendor && d.Name == grant.Name })]
+				if grant.Task == pin.Task && slices.Contains(pin.Devices, "gpu") && len(n.NUMA) > 1 {
+					on[d.NUMA[grant.IDs[0]]] = true
+				}
+			}
+			if pin.Affinity == "require" && len(on) > 1 {
+				t.Fatalf("task %s of %s has cores %v and %v on several NUMA nodes", pin.Task, pl.Group, mine, pl.Devices)
+			}
+		}
+		if len(at) > 0 {
+			t.Fatalf("%s has cores that nobody asked for: %v", pl.Group, at)
+		}
+	}
 }
 
 // checkCounts holds the job to its count plus canaries; what waits on an unreachable node
@@ -339,43 +427,6 @@ func TestFewerRulesPlaceNoFewer(t *testing.T) {
 		if len(w.plan.Placements) < strict {
 			r.Fatalf("without %s %d are placed, with it %d:\n%s", text, len(w.plan.Placements), strict,
 				strings.Join(slices.Concat(s.nodes, s.others, s.job), "\n"))
-		}
-	})
-}
-
-// TestPreemptionIsMinimal checks that no victim could have been spared.
-func TestPreemptionIsMinimal(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		w := newWorld()
-		must(t, w, "node n1 cpu=1000 memory=100000", "settings preempt-service")
-		total := 0
-		for i := range rapid.IntRange(1, 6).Draw(r, "others") {
-			cpu := rapid.IntRange(50, 400).Draw(r, "cpu")
-			if total+cpu > 1000 {
-				break
-			}
-			total += cpu
-			must(t, w, fmt.Sprintf("alloc o%d/x[0] on n1 running cpu=%d memory=1 priority=%d", i, cpu, rapid.IntRange(1, 60).Draw(r, "priority")))
-		}
-		ask := rapid.IntRange(100, 1000).Draw(r, "ask")
-		must(t, w, "job web service priority=50", fmt.Sprintf("group g cpu=%d memory=1", ask))
-		w.schedule()
-		if len(w.plan.Placements) == 0 {
-			return
-		}
-		free := 1000 - total
-		victims := w.plan.Placements[0].Preempts
-		for _, id := range victims {
-			a, _ := w.cluster.Alloc(id)
-			free += int(a.Used.CPU)
-		}
-		for _, id := range victims {
-			if a, _ := w.cluster.Alloc(id); free-int(a.Used.CPU) >= ask {
-				r.Fatalf("%s need not have been evicted", id)
-			}
-		}
-		if free < ask {
-			r.Fatalf("evicting %v is not enough", victims)
 		}
 	})
 }

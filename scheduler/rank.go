@@ -3,6 +3,7 @@ package scheduler
 import (
 	"math"
 	"slices"
+	"strconv"
 )
 
 // pass chooses nodes for any number of allocations of one group. All feasible nodes are
@@ -13,6 +14,7 @@ import (
 //	  job-anti-affinity          -(n+1)/count when n of the group are there
 //	  node-affinity              weights that match / sum of all weights, -1..1
 //	  allocation-spread          see dimension.score
+//	  devices                    weights that match of the devices it would get / sum of all, -1..1
 //	  node-reschedule-penalty    -1 where an earlier attempt failed
 type pass struct {
 	d      *decision
@@ -42,7 +44,8 @@ type pass struct {
 	spread  bool // the spread algorithm instead of binpack
 	metric  *Metric
 
-	evictions []eviction // nodes where evicting makes room; nil = not looked for yet
+	evictions *evictions // of nodes where evicting makes room; nil = not looked for yet
+	aside     []eviction // that a distinct property closed
 }
 
 // affinity is a compiled wish with its share of all weights.
@@ -73,7 +76,10 @@ func newPass(d *decision, job *Job, g *Group, items []item, index int) *pass {
 }
 
 func hasDistinctHosts(list []Constraint) bool {
-	return slices.ContainsFunc(list, func(c Constraint) bool { return c.Operand == distinctHosts && c.RTarget != "false" })
+	return slices.ContainsFunc(list, func(c Constraint) bool {
+		on, err := strconv.ParseBool(c.RTarget)
+		return c.Operand == distinctHosts && (on || err != nil)
+	})
 }
 
 // countExisting counts what the plan leaves of the group, and of the job where a rule
@@ -240,7 +246,22 @@ func (p *pass) candidate(ord int32) (cand candidate, parts int) {
 		sum += liked
 		parts++
 	}
+	if liked := p.devicesLiked(ord); liked != 0 {
+		sum += liked
+		parts++
+	}
 	return candidate{sum: sum, tie: mix(p.c.slots[ord].hash ^ p.seed), ord: ord, gen: p.gen[ord]}, parts
+}
+
+// devicesLiked is what the affinities of device asks say of the devices that one more
+// allocation would get, in -1..1.
+func (p *pass) devicesLiked(ord int32) float64 {
+	pins := p.filter.pins
+	if pins == nil || !pins.picky {
+		return 0
+	}
+	own, _ := pins.fit(p.c, ord)
+	return own.score
 }
 
 // antiAffinity discourages a second allocation of a group on a node that has n.

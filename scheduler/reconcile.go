@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -23,9 +24,10 @@ type groupPlan struct {
 	slots     []*item // what holds a slot of the count
 	canaries  []*item // of the running rollout, beside the count
 	stale     []*item // slots of other versions that need a new allocation
-	halted    bool    // the rollout may not go on: nothing changes version
-	canarying bool    // halted because canaries are not promoted
-	wanted    int     // canaries that the rollout asks for
+	pairs     []pairing
+	halted    bool // the rollout may not go on: nothing changes version
+	canarying bool // halted because canaries are not promoted
+	wanted    int  // canaries that the rollout asks for
 
 	wants []want
 }
@@ -41,7 +43,8 @@ type want struct {
 	event   *RescheduleEvent
 	canary  bool
 	avoid   []int32 // nodes where earlier attempts failed
-	on      int32   // system jobs: the node
+	on      int32   // system jobs, and what is pinned: the node
+	pinned  bool    // on that node or nowhere
 }
 
 // scheduleService plans a service or batch job.
@@ -62,6 +65,7 @@ func (d *decision) reconcileGroup(g *Group) *groupPlan {
 		up: d.desired(g.Name), delays: map[string]time.Duration{},
 	}
 	p.decideFates()
+	p.holdMoves()
 	p.reconnect()
 	p.takeSlots()
 	p.scaleDown()
@@ -71,6 +75,7 @@ func (d *decision) reconcileGroup(g *Group) *groupPlan {
 	p.fill()
 	p.placeCanaries()
 	p.update()
+	p.dropPairs()
 	return p
 }
 
@@ -217,6 +222,11 @@ func (p *groupPlan) migrate(it *item, w *want) bool {
 		p.up.Stop++
 		return false
 	}
+	if !p.mayMigrate(it) {
+		p.up.Migrate--
+		p.up.Ignore++
+		return false
+	}
 	if it.node.Draining && !it.node.DrainForced {
 		w.release = "migrated: its node is draining"
 		return true
@@ -225,12 +235,21 @@ func (p *groupPlan) migrate(it *item, w *want) bool {
 	return true
 }
 
+// mayMigrate shares the disruption budget of a running rollout with drains: what has to
+// migrate waits while as many as max_parallel are on their way.
+func (p *groupPlan) mayMigrate(it *item) bool {
+	if p.halted || p.batch || p.g.Update == nil || !p.d.rollout.active || !it.node.Draining || it.node.DrainForced {
+		return true
+	}
+	return p.room() > 0
+}
+
 // versionFor returns the version that replaces an allocation. While the rollout is
-// halted that is its own, if it is still known.
+// halted that is its own, if it is still known and asks for something else.
 func (p *groupPlan) versionFor(it *item) (*Job, *Group) {
 	if p.halted && !it.a.Canary && it.a.JobVersion != p.d.job.Version {
 		if old := p.d.version(it.a.JobVersion); old != nil {
-			if g := old.group(p.g.Name); g != nil {
+			if g := old.group(p.g.Name); g != nil && g.Spec != p.g.Spec {
 				return old, g
 			}
 		}
@@ -255,6 +274,9 @@ func (p *groupPlan) fill() {
 		} else if p.halted {
 			if w.job, w.group = p.olderVersion(); w.group == nil || index >= w.group.Count {
 				continue
+			}
+			if w.group.Spec == p.g.Spec { // it would be moved to the job's version at once
+				w.job, w.group = p.d.job, p.g
 			}
 		}
 		p.wants = append(p.wants, w)
@@ -302,7 +324,9 @@ func (p *groupPlan) orphans() map[int]*item {
 // name of its predecessor, unless a promoted canary has that already.
 func (p *groupPlan) update() {
 	n := min(p.limit(), len(p.stale))
-	slices.SortStableFunc(p.stale, func(a, b *item) int { return a.a.Index - b.a.Index })
+	slices.SortStableFunc(p.stale, func(a, b *item) int { // what has to leave its node anyhow goes first
+		return cmp.Or(drainRank(a)-drainRank(b), a.a.Index-b.a.Index)
+	})
 	names := p.names()
 	for _, it := range p.stale[:n] {
 		index := it.a.Index
@@ -318,6 +342,8 @@ func (p *groupPlan) update() {
 	p.up.DestructiveUpdate += uint64(n)
 	p.up.Ignore += uint64(len(p.stale) - n)
 }
+
+func drainRank(it *item) int { return rank(it.node != nil && it.node.Draining) }
 
 // indexes gives out the lowest index that nobody has.
 type indexes struct {

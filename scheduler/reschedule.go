@@ -12,21 +12,26 @@ func (r *Reschedule) enabled() bool { return r.Unlimited || r.Attempts > 0 }
 // next says when an allocation that ended at failed may be replaced, and after which
 // delay. ok is false when its attempts are used up.
 func (r *Reschedule) next(a *Alloc, failed time.Time) (at time.Time, delay time.Duration, ok bool) {
-	if !r.Unlimited && r.attemptsSince(a, failed.Add(-r.Interval)) >= r.Attempts {
+	if !r.Allows(a.Reschedules, failed) {
 		return time.Time{}, 0, false
 	}
 	delay = r.delay(a.Reschedules, failed)
 	return failed.Add(delay), delay, true
 }
 
-func (r *Reschedule) attemptsSince(a *Alloc, start time.Time) int {
-	n := 0
-	for _, e := range a.Reschedules {
+// Allows reports whether an allocation that failed at that time, after the attempts so
+// far, may be replaced at all: attempts count within the interval before it.
+func (r *Reschedule) Allows(past []RescheduleEvent, failed time.Time) bool {
+	if r.Unlimited {
+		return true
+	}
+	start, n := failed.Add(-r.Interval), 0
+	for _, e := range past {
 		if e.At.After(start) {
 			n++
 		}
 	}
-	return n
+	return n < r.Attempts
 }
 
 // delay is the pause before the attempt that follows events:

@@ -121,11 +121,19 @@ func (p *groupPlan) limit() int {
 	case p.batch || u == nil || u.MaxParallel == 0:
 		return len(p.stale)
 	}
-	n := u.MaxParallel
-	if p.d.rollout.active {
-		var ok bool
-		if n, ok = p.d.unsettled(p.items, n); !ok {
-			return 0
+	if p.d.rollout.active && p.d.troubled(p.items) {
+		return 0
+	}
+	return max(0, p.room())
+}
+
+// room is max_parallel less what is on its way: allocations of the rollout that are not
+// healthy yet, and those that this plan adds.
+func (p *groupPlan) room() int {
+	n := p.g.Update.MaxParallel
+	for i := range p.items {
+		if it := &p.items[i]; p.d.rollout.active && p.d.rolling(it) && it.a.Health == HealthUnset {
+			n--
 		}
 	}
 	for i := range p.wants {
@@ -133,25 +141,17 @@ func (p *groupPlan) limit() int {
 			n--
 		}
 	}
-	return max(0, n)
+	return n
 }
 
-// unsettled takes from n the rollout's allocations that are not healthy yet; false when
-// one is unhealthy.
-func (d *decision) unsettled(items []item, n int) (int, bool) {
-	for i := range items {
-		it := &items[i]
-		if it.a.DeploymentID != d.rollout.same.ID || it.a.Desired != Run || it.stopped || it.a.Client == Lost {
-			continue
-		}
-		switch it.a.Health {
-		case Unhealthy:
-			return 0, false
-		case HealthUnset:
-			n--
-		}
-	}
-	return n, true
+// rolling reports whether an allocation belongs to the running rollout and goes on.
+func (d *decision) rolling(it *item) bool {
+	return it.a.DeploymentID == d.rollout.same.ID && it.a.Desired == Run && !it.stopped && it.a.Client != Lost
+}
+
+// troubled reports whether an allocation of the running rollout is unhealthy.
+func (d *decision) troubled(items []item) bool {
+	return slices.ContainsFunc(items, func(it item) bool { return d.rolling(&it) && it.a.Health == Unhealthy })
 }
 
 // createDeployment starts a rollout when the version is new and there is something that a
@@ -181,6 +181,28 @@ func (d *decision) createDeployment() {
 		d.plan.Deployment = &DeploymentChange{}
 	}
 	d.plan.Deployment.Create = groups
+}
+
+// adjustTotals keeps a system job's rollout in step with the nodes: it is over when every
+// node that may run the job runs this version, also those that joined meanwhile, and does
+// not wait for those that left.
+func (d *decision) adjustTotals() {
+	if !d.rollout.active {
+		return
+	}
+	for name, total := range d.rollout.totals {
+		g, ok := d.rollout.same.Groups[name]
+		if !ok || g.DesiredTotal == total {
+			continue
+		}
+		if d.plan.Deployment == nil {
+			d.plan.Deployment = &DeploymentChange{}
+		}
+		if d.plan.Deployment.Totals == nil {
+			d.plan.Deployment.Totals = map[string]int{}
+		}
+		d.plan.Deployment.Totals[name] = total
+	}
 }
 
 // deploymentTotal is how many allocations the rollout has to make healthy.

@@ -22,22 +22,24 @@ func Schedule(req Request) Plan {
 	default:
 		d.scheduleService()
 	}
+	d.loseStopped()
 	d.makeFollowups()
 	return d.plan
 }
 
 // decision is one call of Schedule.
 type decision struct {
-	c        *Cluster
-	req      *Request
-	job      *Job // nil when nothing of the job may run
-	items    []item
-	rollout  rollout
-	waiting  []later
-	versions map[uint64]*Job  // other versions of the job that were asked for
-	placed   []int32          // nodes of plan.Placements
-	evicted  map[*record]bool // allocations of other jobs that the plan preempts
-	plan     Plan
+	c         *Cluster
+	req       *Request
+	job       *Job // nil when nothing of the job may run
+	items     []item
+	rollout   rollout
+	waiting   []later
+	versions  map[uint64]*Job  // other versions of the job that were asked for
+	placed    []int32          // nodes of plan.Placements
+	evicted   map[*record]bool // allocations of other jobs that the plan preempts
+	evictedOf map[groupKey]int
+	plan      Plan
 }
 
 // item is an allocation of the job in this decision.
@@ -54,7 +56,7 @@ type item struct {
 func (it *item) present() bool { return it.rec.live >= 0 && !it.stopped }
 
 func newDecision(req *Request) *decision {
-	d := &decision{c: req.Cluster, req: req, job: req.Job, evicted: map[*record]bool{}}
+	d := &decision{c: req.Cluster, req: req, job: req.Job, evicted: map[*record]bool{}, evictedOf: map[groupKey]int{}}
 	if d.job != nil && (d.job.Stopped || d.job.Periodic || d.job.Parameterized) {
 		d.job = nil
 	}
@@ -106,6 +108,21 @@ func (d *decision) sortByNode(wants []want) {
 func (d *decision) stopAll(why string) {
 	for i := range d.items {
 		d.end(&d.items[i], why)
+	}
+}
+
+// loseStopped gives up on allocations that were to stop on nodes that are gone: nobody
+// will ever say that they have.
+func (d *decision) loseStopped() {
+	for i := range d.items {
+		it := &d.items[i]
+		if it.a.Desired == Run || it.stopped || ClientTerminal(it.a) || it.node != nil && it.node.Status != NodeDown {
+			continue
+		}
+		d.vacate(it)
+		d.plan.Stops = append(d.plan.Stops, StopAlloc{
+			ID: it.a.ID, Desired: it.a.Desired, Client: Lost, Description: "its node was gone before it had stopped", PreemptedBy: -1, Followup: -1,
+		})
 	}
 }
 

@@ -93,6 +93,11 @@ func (w *world) render(p *Plan) string {
 			b.WriteString("\n")
 		}
 	}
+	if ch := p.Deployment; ch != nil {
+		for _, name := range slices.Sorted(maps.Keys(ch.Totals)) {
+			fmt.Fprintf(&b, "deployment now waits for %d of %s\n", ch.Totals[name], name)
+		}
+	}
 	for _, s := range p.Stops {
 		w.renderStop(&b, &s)
 	}
@@ -170,8 +175,8 @@ func (w *world) renderPlacement(b *strings.Builder, p *Placement) {
 	if len(p.Cores) > 0 {
 		fmt.Fprintf(b, " cores %v", p.Cores)
 	}
-	for _, key := range slices.Sorted(maps.Keys(p.Devices)) {
-		fmt.Fprintf(b, " device %s %v", key, p.Devices[key])
+	for _, g := range p.Devices {
+		fmt.Fprintf(b, " device %s/%s/%s %v", g.Vendor, g.Type, g.Name, g.IDs)
 	}
 	if len(p.Preempts) > 0 {
 		fmt.Fprintf(b, " evicting %s", strings.Join(p.Preempts, ", "))

@@ -21,10 +21,11 @@ type slot struct {
 	node     *Node
 	reserved []int // ports, sorted
 	ports    portSet
-	cores    []uint16          // how often each core is taken
-	devices  map[string]uint16 // how often "vendor/type/name/id" is taken
-	live     []*record         // allocations that hold resources, in no order
-	refs     int32             // allocations known here, ended ones too
+	cores    []uint16 // how often each core is taken
+	volumes  map[string]volumeUse
+	devices  map[instance]uint16 // how often each is taken
+	live     []*record           // allocations that hold resources, in no order
+	refs     int32               // allocations known here, ended ones too
 }
 
 // usage is what one allocation takes of its node.
@@ -32,11 +33,15 @@ type usage struct {
 	res     Resources
 	ports   []Port
 	cores   []int
-	devices map[string][]string
+	devices []DeviceGrant
+	volumes []VolumeHold
 }
 
+// volumeUse counts the allocations that may write to a host volume of a node.
+type volumeUse struct{ writers, single uint16 }
+
 func usageOf(a *Alloc) usage {
-	return usage{res: a.Used, ports: a.Ports, cores: a.Cores, devices: a.Devices}
+	return usage{res: a.Used, ports: a.Ports, cores: a.Cores, devices: a.Devices, volumes: a.Volumes}
 }
 
 // newLoad returns the load of an idle node; n may be nil.
@@ -80,7 +85,7 @@ func (c *Cluster) apply(ord int32, u usage, sign int64) {
 	l.usedDisk += sign * u.res.Disk
 	l.usedCores += int32(sign) * int32(u.res.Cores)
 	l.allocs += int32(sign)
-	if len(u.ports)+len(u.cores)+len(u.devices) == 0 {
+	if len(u.ports)+len(u.cores)+len(u.devices)+len(u.volumes) == 0 {
 		return
 	}
 	s := &c.slots[ord]
@@ -100,35 +105,21 @@ func (c *Cluster) apply(ord int32, u usage, sign int64) {
 		}
 		s.cores[core] += uint16(sign)
 	}
-	for group, ids := range u.devices {
+	for _, v := range u.volumes {
+		s.holdVolume(v, uint16(sign))
+	}
+	for i := range u.devices {
 		if s.devices == nil {
-			s.devices = map[string]uint16{}
+			s.devices = map[instance]uint16{}
 		}
-		for _, id := range ids {
-			s.devices[group+"/"+id] += uint16(sign)
+		for _, id := range u.devices[i].IDs {
+			s.devices[u.devices[i].instance(id)] += uint16(sign)
 		}
 	}
 }
 
 // maxCores bounds the core numbers that are believed.
 const maxCores = 1 << 14
-
-// pickCores returns the n lowest cores that nobody holds, nil when there are fewer.
-func (s *slot) pickCores(n int) []int {
-	if n <= 0 {
-		return nil
-	}
-	var out []int
-	for core := 0; core < s.node.Capacity.Cores && len(out) < n; core++ {
-		if core >= len(s.cores) || s.cores[core] == 0 {
-			out = append(out, core)
-		}
-	}
-	if len(out) < n {
-		return nil
-	}
-	return out
-}
 
 // ip returns the small number of an address.
 func (c *Cluster) ip(addr string) uint32 {

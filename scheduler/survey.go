@@ -1,9 +1,5 @@
 package scheduler
 
-import (
-	"slices"
-)
-
 // outcome is what a pass finds a node to be.
 type outcome struct {
 	kind   outcomeKind
@@ -45,7 +41,7 @@ func (p *pass) judge(ord int32) outcome {
 			}
 		}
 	}
-	if s := p.c.shortOf(ord, p.group); s != fits {
+	if s := p.filter.shortOf(ord); s != fits {
 		return outcome{exhaustedNode, int32(s)}
 	}
 	return outcome{kind: candidateNode}
@@ -80,7 +76,7 @@ func (p *pass) survey(rank bool) *Metric {
 // enter puts a node into its bucket, unordered. One that only a distinct property keeps
 // off comes too: the property may be given back.
 func (p *pass) enter(ord int32, kind outcomeKind) {
-	if kind == filteredValue && p.c.shortOf(ord, p.group) != fits {
+	if kind == filteredValue && p.filter.shortOf(ord) != fits {
 		return
 	}
 	b := p.bucketOf(ord)
@@ -203,6 +199,7 @@ func (t *counts) metric() *Metric {
 			addCount(&m.DimensionExhausted, shortage(s).name(p.group), n)
 		}
 	}
+	t.resources(m)
 	for class := range t.filtered {
 		m.NodesFiltered += t.filtered[class]
 		m.NodesExhausted += t.exhausted[class]
@@ -215,6 +212,30 @@ func (t *counts) metric() *Metric {
 		}
 	}
 	return m
+}
+
+// resources tells what each task asks of the dimensions that ran out.
+func (t *counts) resources(m *Metric) {
+	short := func(s shortage) bool { return t.byShortage[s] > 0 }
+	for _, task := range t.p.group.Tasks {
+		var r Resources
+		if short(shortCPU) {
+			r.CPU = task.Resources.CPU
+		}
+		if short(shortMemory) {
+			r.Memory, r.MemoryMax = task.Resources.Memory, task.Resources.MemoryMax
+		}
+		if short(shortCores) || short(shortNUMA) || short(shortCPU) {
+			r.Cores = task.Resources.Cores
+		}
+		if r == (Resources{}) {
+			continue
+		}
+		if m.ResourcesExhausted == nil {
+			m.ResourcesExhausted = map[string]Resources{}
+		}
+		m.ResourcesExhausted[task.Name] = r
+	}
 }
 
 func addCount(m *map[string]int, key string, n int) {
@@ -245,49 +266,4 @@ func (t *classTable) available(f *filter) (inPool int, byDatacenter map[string]i
 		}
 	}
 	return inPool, byDatacenter
-}
-
-// bestScores lists the five best nodes of the ranking with what their scores are made of.
-func (p *pass) bestScores() []NodeScore {
-	const most = 5
-	var out []NodeScore
-	var seen []int32
-	for len(out) < most {
-		cand, norm, ok := p.best()
-		if !ok {
-			break
-		}
-		out = append(out, p.explainScore(cand.ord, norm))
-		seen = append(seen, cand.ord)
-		p.gen[cand.ord]++
-		p.top(p.bucketOf(cand.ord))
-	}
-	for _, ord := range slices.Backward(seen) {
-		b := p.bucketOf(ord)
-		cand, parts := p.candidate(ord)
-		p.buckets[b].heaps[parts-1].push(cand)
-		p.top(b)
-	}
-	return out
-}
-
-func (p *pass) explainScore(ord int32, norm float64) NodeScore {
-	scores := map[string]float64{p.packingName(): p.packing(ord)}
-	if n := p.onGroup[ord]; n > 0 {
-		scores["job-anti-affinity"] = antiAffinity(n, p.group.Count)
-	}
-	if liked := p.liked(ord); liked != 0 {
-		scores["node-affinity"] = liked
-	}
-	if boost := p.buckets[p.bucketOf(ord)].boost; boost != 0 {
-		scores["allocation-spread"] = boost
-	}
-	return NodeScore{NodeID: p.c.slots[ord].id, Scores: scores, Norm: norm}
-}
-
-func (p *pass) packingName() string {
-	if p.spread {
-		return "job-spread"
-	}
-	return "binpack"
 }

@@ -16,6 +16,8 @@ type systemPlan struct {
 	pass     *pass
 	counts   *counts
 	occupied map[int32]bool
+	outside  int         // occupied nodes that keep another version whatever the rollout does
+	before   *systemPlan // the version that vacant nodes get while the rollout is halted, nil for the job's
 }
 
 func (d *decision) scheduleSystem() {
@@ -24,25 +26,40 @@ func (d *decision) scheduleSystem() {
 	for i, g := range d.job.Groups {
 		plans[i] = d.reconcileSystem(g)
 	}
-	d.createDeployment()
 	for _, p := range plans {
 		p.place()
+		if p.before != nil {
+			p.before.place()
+		}
 	}
+	d.createDeployment()
+	d.adjustTotals()
 }
 
-func (d *decision) reconcileSystem(g *Group) *systemPlan {
+func (d *decision) newSystemPlan(job *Job, g *Group) *systemPlan {
 	p := &systemPlan{
 		groupPlan: groupPlan{d: d, g: g, items: d.itemsOf(g.Name), up: d.desired(g.Name)},
 		occupied:  map[int32]bool{},
 	}
-	p.pass = &pass{d: d, c: d.c, job: d.job, group: g, filter: newFilter(d.c, d.job, g, 0), seed: hashString(d.job.ID + "\x00" + g.Name)}
-	p.pass.dims = slices.DeleteFunc(newDimensions(d.job, g), func(dim *dimension) bool { return dim.limit == 0 })
+	p.pass = &pass{d: d, c: d.c, job: job, group: g, filter: newFilter(d.c, job, g, 0), seed: hashString(job.ID + "\x00" + g.Name)}
+	p.pass.hostsOfJob = hasDistinctHosts(job.Constraints)
+	p.pass.dims = slices.DeleteFunc(newDimensions(job, g), func(dim *dimension) bool { return dim.limit == 0 })
 	p.counts = newCounts(p.pass)
+	return p
+}
+
+func (d *decision) reconcileSystem(g *Group) *systemPlan {
+	p := d.newSystemPlan(d.job, g)
 	for i := range p.items {
 		p.decide(&p.items[i])
 	}
-	p.fillNodes()
 	p.steer()
+	if p.halted {
+		if job, group := p.olderVersion(); group != nil {
+			p.before = d.newSystemPlan(job, group)
+		}
+	}
+	p.fillNodes()
 	p.placeSystemCanaries()
 	p.update()
 	return p
@@ -116,9 +133,11 @@ func (p *systemPlan) compareSystem(it *item) {
 	current := it.a.JobVersion == p.d.job.Version
 	done := p.d.job.Type == SysBatch && it.a.Client == Complete
 	switch {
-	case current || done || it.fate == absent || p.sameSpec(it) && it.fate == held:
+	case current:
 		p.up.Ignore++
-	case it.node == nil || !Open(it.node) || p.pass.filter.node(it.rec.ord) != stagePasses:
+	case done, it.fate == absent, p.sameSpec(it) && it.fate == held,
+		it.node == nil, !Open(it.node), p.pass.filter.node(it.rec.ord) != stagePasses:
+		p.outside++
 		p.up.Ignore++
 	case p.sameSpec(it):
 		p.d.plan.Updates = append(p.d.plan.Updates, UpdateAlloc{ID: it.a.ID})
@@ -135,29 +154,31 @@ func (p *systemPlan) compareSystem(it *item) {
 
 // fillNodes wants an allocation on every node that may run the group and has none.
 func (p *systemPlan) fillNodes() {
-	total := len(p.occupied)
+	to := p
+	if p.before != nil {
+		to = p.before
+	}
 	for ord := range p.d.c.loads {
 		l := &p.d.c.loads[ord]
 		if !l.open || p.g.Count <= 0 {
 			continue
 		}
-		stage := p.pass.filter.node(int32(ord))
+		stage := to.pass.filter.node(int32(ord))
 		switch {
 		case stage < stagePasses:
 			continue
 		case stage >= stageFails:
-			p.counts.count(outcome{filteredCheck, stage - stageFails}, l.class)
+			to.counts.count(outcome{filteredCheck, stage - stageFails}, l.class)
 			continue
 		}
-		p.counts.count(outcome{kind: candidateNode}, l.class)
+		to.counts.count(outcome{kind: candidateNode}, l.class)
 		if !p.occupied[int32(ord)] {
-			total++
-			p.wants = append(p.wants, want{job: p.d.job, group: p.g, on: int32(ord)})
+			to.wants = append(to.wants, want{job: to.pass.job, group: to.g, on: int32(ord)})
 			p.up.Place++
 		}
 	}
-	p.d.sortByNode(p.wants)
-	p.d.rollout.totals[p.g.Name] = total
+	p.d.sortByNode(to.wants)
+	p.d.rollout.totals[p.g.Name] = len(p.occupied) - p.outside + len(to.wants)
 }
 
 // placeSystemCanaries replaces a percentage of the nodes' allocations: on a node there is
@@ -209,6 +230,7 @@ func (p *systemPlan) placeOne(w *want) {
 	if held {
 		c.release(w.on, usageOf(w.previous.a))
 		w.previous.stopped = true
+		c.scratch.onJob.add(w.on, -1)
 		p.countProperties(w.on, -1)
 	}
 	o := p.obstacle(w.on)
@@ -226,6 +248,7 @@ func (p *systemPlan) placeOne(w *want) {
 	if held {
 		w.previous.stopped = false
 		c.take(w.on, usageOf(w.previous.a))
+		c.scratch.onJob.add(w.on, 1)
 		p.countProperties(w.on, 1)
 	}
 	p.counts.count(o, c.loads[w.on].class)
@@ -234,18 +257,23 @@ func (p *systemPlan) placeOne(w *want) {
 		p.d.plan.Queued[p.g.Name]++
 	} else if w.previous == nil {
 		p.up.Place--
+		p.d.rollout.totals[p.g.Name]--
 	}
 }
 
-// obstacle says what keeps the group off a node that passes every rule about nodes. A
-// distinct property that is used up is no failure: the node is not one of the job's.
+// obstacle says what keeps the group off a node that passes every rule about nodes. That
+// another group of the job is there (distinct_hosts), or a distinct property used up, is
+// no failure: the node is not one of the group's.
 func (p *systemPlan) obstacle(ord int32) outcome {
+	if p.pass.hostsOfJob && p.d.c.scratch.onJob.counts[ord] > 0 {
+		return outcome{kind: filteredHosts}
+	}
 	for i, dim := range p.pass.dims {
 		if dim.full(dim.value(p.d.c.slots[ord].node)) {
 			return outcome{filteredValue, int32(i)}
 		}
 	}
-	if s := p.d.c.shortOf(ord, p.g); s != fits {
+	if s := p.pass.filter.shortOf(ord); s != fits {
 		return outcome{exhaustedNode, int32(s)}
 	}
 	return outcome{kind: candidateNode}

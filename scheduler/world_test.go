@@ -19,7 +19,9 @@ import (
 //	set web[0]@n1 failed finished=-5s                                    changes of them
 //	deployment d1 paused web.canaries=1                                  the job's rollout
 //	settings preempt-service spread                                      of the cluster
-//	wait 30s | apply | schedule | show                                   apply does what the last plan says
+//	wait 30s | apply | schedule | explain | show                         apply does what the last plan says
+//	drain-plan n1,n2 | resilience pairs after                            what if; after = after the job's change
+//	rebalance do begun                                                   what would move; do = and moves
 type world struct {
 	cluster    *Cluster
 	nodes      map[string]Node
@@ -66,6 +68,12 @@ func (w *world) run(line string) (out string, err error) {
 		w.affinity(f[1:])
 	case "spread":
 		w.spread(f[1:])
+	case "device-rule":
+		last := &w.group.Devices[len(w.group.Devices)-1]
+		last.Constraints = append(last.Constraints, Constraint{f[1], f[2], f[3]})
+	case "device-wish":
+		last := &w.group.Devices[len(w.group.Devices)-1]
+		last.Affinities = append(last.Affinities, Affinity{f[1], f[2], f[3], number(strings.TrimPrefix(f[4], "weight="))})
 	case "alloc":
 		for i, at := range expand(f[1]) {
 			w.alloc(at, expand(f[3])[i%len(expand(f[3]))], f[4:])
@@ -87,8 +95,16 @@ func (w *world) run(line string) (out string, err error) {
 		w.apply()
 	case "schedule":
 		return w.schedule(), nil
+	case "explain":
+		return w.explain(), nil
 	case "show":
 		return w.show(), nil
+	case "drain-plan":
+		return w.drainPlan(expand(f[1])), nil
+	case "resilience":
+		return w.resilience(f[1:]), nil
+	case "rebalance":
+		return w.rebalance(f[1:]), nil
 	default:
 		return "", fmt.Errorf("unknown command %q", f[0])
 	}
@@ -104,6 +120,9 @@ func (w *world) schedule() string {
 func (w *world) request() Request {
 	id := w.job.ID
 	job := w.job
+	for _, g := range job.Groups {
+		g.Ask = fmt.Sprint(job.Pool, job.Datacenters, job.Constraints, g.Constraints, g.Drivers, g.Resources, g.Ports, g.Volumes, g.Devices, g.Pins, g.Tasks)
+	}
 	req := Request{
 		Cluster: w.cluster, Now: w.now, Job: job, Namespace: "default", JobID: id,
 		Versions: func(v uint64) *Job { return w.versions[id][v] }, Deployment: w.deployment, Settings: w.settings,
@@ -196,6 +215,7 @@ func (w *world) node(id string, opts []string) {
 	}
 	n.Attributes, n.Meta = maps.Clone(n.Attributes), maps.Clone(n.Meta)
 	n.Drivers, n.HostNetworks, n.HostVolumes = maps.Clone(n.Drivers), maps.Clone(n.HostNetworks), maps.Clone(n.HostVolumes)
+	n.ReservedOn = maps.Clone(n.ReservedOn)
 	for _, o := range opts {
 		setNode(&n, o)
 	}
@@ -241,12 +261,25 @@ func setNode(n *Node, opt string) {
 	case "driver":
 		n.Drivers[rest] = v != "unhealthy"
 	case "net":
-		n.HostNetworks[rest] = v
+		ip, reserved, _ := strings.Cut(v, "/")
+		n.HostNetworks[rest] = ip
+		for _, p := range expand(reserved) {
+			if n.ReservedOn == nil {
+				n.ReservedOn = map[string][]int{}
+			}
+			if p != "" {
+				n.ReservedOn[rest] = append(n.ReservedOn[rest], number(p))
+			}
+		}
 	case "volume":
 		n.HostVolumes[rest] = HostVolume{ReadOnly: v == "ro"}
 	case "device":
 		parts := strings.Split(rest, "/")
-		n.Devices = append(n.Devices, Device{Vendor: parts[0], Type: parts[1], Name: parts[2], IDs: strings.Split(v, ",")})
+		n.Devices = append(n.Devices, newDevice(parts, v))
+	case "numa":
+		n.NUMA = numaNodes(v)
+	case "core-ids":
+		n.CoreIDs = slices.Concat(numaNodes(v)...)
 	case "ports":
 		low, high, _ := strings.Cut(v, "-")
 		n.MinDynamicPort, n.MaxDynamicPort = number(low), number(high)
@@ -293,7 +326,6 @@ func (w *world) newGroup(name string, opts []string) {
 	for _, o := range opts {
 		setGroup(g, o)
 	}
-	g.Shape = g.Spec
 	w.job.Groups = append(w.job.Groups, g)
 	w.group = g
 }
@@ -318,17 +350,20 @@ func setGroup(g *Group, opt string) {
 	case "disk":
 		g.Resources.Disk = int64(number(v))
 	case "cores":
-		g.Resources.Cores, g.Resources.CPU = number(v), 0
+		g.pinTask(rest, v)
 	case "spec":
 		g.Spec = v
+	case "task": // task.name=cpu/memory
+		cpu, memory, _ := strings.Cut(v, "/")
+		g.Tasks = append(g.Tasks, TaskAsk{rest, Resources{CPU: int64(number(cpu)), Memory: int64(number(memory))}})
 	case "driver":
 		g.Drivers = append(g.Drivers, v)
 	case "port":
 		g.Ports = append(g.Ports, portAsk(rest, v))
 	case "volume":
-		g.Volumes = append(g.Volumes, VolumeAsk{Source: rest, ReadOnly: v == "ro", PerAlloc: v == "per-alloc"})
+		g.Volumes = append(g.Volumes, VolumeAsk{Source: rest, ReadOnly: v == "ro", PerAlloc: v == "per-alloc", SingleWriter: v == "single", Sticky: v == "sticky"})
 	case "device":
-		g.Devices = append(g.Devices, DeviceAsk{Task: "t", Name: rest, Count: number(v)})
+		g.Devices = append(g.Devices, deviceOption(rest, v))
 	case "attempts":
 		g.Reschedule.Attempts = number(v)
 	case "interval":
@@ -339,6 +374,8 @@ func setGroup(g *Group, opt string) {
 		g.Reschedule.MaxDelay = duration(v)
 	case "function":
 		g.Reschedule.Function = v
+	case "migrate":
+		g.MigrateMax = number(v)
 	case "sticky":
 		g.Sticky = true
 	case "unlimited":
@@ -382,7 +419,7 @@ func (w *world) constraint(f []string) {
 	con := Constraint{LTarget: f[0], Operand: "=", RTarget: ""}
 	switch {
 	case f[0] == distinctHosts:
-		con = Constraint{Operand: distinctHosts}
+		con = Constraint{Operand: distinctHosts, RTarget: strings.Join(f[1:], "")}
 	default:
 		con.Operand = f[1]
 		if len(f) > 2 {
@@ -456,6 +493,8 @@ func (w *world) setSettings(f []string) {
 			w.settings.PreemptService = true
 		case "preempt-batch":
 			w.settings.PreemptBatch = true
+		case "preempt-sysbatch":
+			w.settings.PreemptSysBatch = true
 		case "preempt-system":
 			w.settings.PreemptSystem = true
 		default:

@@ -26,7 +26,9 @@ type shared struct {
 	maxKillTimeout         time.Duration
 	journal                *journal
 	report                 func(status nodeapi.AllocStatus, hold bool)
-	checks                 Checks               // nil: nobody runs them, and tasks that run are healthy
+	checks                 Checks // nil: nobody runs them, and tasks that run are healthy
+	nodeID                 string
+	identities             func(context.Context, nodeapi.IdentitiesRequest) (*nodeapi.IdentitiesResponse, error)
 	removed                func(allocID string) // an allocation and its directory are gone
 	metrics                Metrics
 	log                    hclog.Logger
@@ -135,7 +137,7 @@ func (a *alloc) resume(ctx context.Context, rec allocRecord, tasks map[string]ta
 		a.health = rec.Health
 		for _, t := range a.tasks {
 			if saved, ok := tasks[taskKey(a.id, t.spec.Name)]; ok {
-				t.m, t.saved = saved.Machine, saved.Handle
+				t.m, t.saved, t.identities = saved.Machine, saved.Handle, saved.Identities
 				t.wasWell = t.m.Phase == phaseRunning && a.health.Healthy != nil && *a.health.Healthy
 			} else {
 				t.apply(event{kind: evReceived})
@@ -215,6 +217,9 @@ func (a *alloc) settle() time.Time {
 			a.tasks[mv.task].apply(mv.event(a.noDelay))
 		}
 	}
+	for _, t := range a.tasks {
+		t.renewIdentities(now)
+	}
 	a.tendServices()
 	look := a.judgeHealth(now)
 	if a.changed {
@@ -253,7 +258,7 @@ func (a *alloc) earliest(times ...time.Time) time.Time {
 		times = append(times, a.endAt)
 	}
 	for _, t := range a.tasks {
-		times = append(times, t.m.Next)
+		times = append(times, t.m.Next, t.renewAt())
 	}
 	var first time.Time
 	for _, at := range times {

@@ -100,18 +100,24 @@ func (d allocDir) build(task, userName string) (taskDirs, error) {
 
 // giveTo makes a user, by name or number, the owner of path.
 func giveTo(path, userName string) error {
+	uid, gid, err := userIDs(userName)
+	if err != nil {
+		return err
+	}
+	return os.Chown(path, uid, gid)
+}
+
+// userIDs are the numbers of a user, given by name or number, and of its group.
+func userIDs(userName string) (uid, gid int, err error) {
 	u, err := user.Lookup(userName)
 	if err != nil {
 		if u, err = user.LookupId(userName); err != nil {
-			return fmt.Errorf("find user %q: %w", userName, err)
+			return 0, 0, fmt.Errorf("find user %q: %w", userName, err)
 		}
 	}
 	uid, err1 := strconv.Atoi(u.Uid)
 	gid, err2 := strconv.Atoi(u.Gid)
-	if err := errors.Join(err1, err2); err != nil {
-		return err
-	}
-	return os.Chown(path, uid, gid)
+	return uid, gid, errors.Join(err1, err2)
 }
 
 // destroy removes everything. Nothing of it may be in use.

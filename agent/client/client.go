@@ -24,6 +24,7 @@ type Servers interface {
 	Allocs(context.Context, nodeapi.AllocsRequest) (*nodeapi.AllocsResponse, error)
 	Status(context.Context, nodeapi.StatusRequest) (*nodeapi.StatusResponse, error)
 	Goodbye(context.Context, nodeapi.GoodbyeRequest) error
+	Identities(context.Context, nodeapi.IdentitiesRequest) (*nodeapi.IdentitiesResponse, error)
 }
 
 // Metrics takes what the client measures. Names are dotted, e.g. "client.allocs.running".
@@ -201,6 +202,7 @@ func (c *Client) open() error {
 		volumes: func() map[string]*api.HostVolumeInfo { return c.Node().HostVolumes },
 		drivers: c.drivers, maxKillTimeout: c.cfg.MaxKillTimeout,
 		journal: j, report: c.reporter.set, checks: c.cfg.Checks,
+		nodeID: c.cfg.NodeID, identities: c.cfg.Servers.Identities,
 		removed: c.removed, metrics: c.cfg.Metrics, log: c.log,
 	}
 	c.jobs = content.jobs

@@ -108,10 +108,13 @@ func (s taskScope) resources(env map[string]string) {
 	if memoryMax > 0 {
 		env["NOMAD_MEMORY_MAX_LIMIT"] = strconv.FormatInt(memoryMax, 10)
 	}
-	if r := s.spec.Resources; r != nil && r.Cores != nil && *r.Cores > 0 {
-		env["NOMAD_CPU_CORES"] = strconv.Itoa(*r.Cores)
+	if cores := s.cores(); len(cores) > 0 {
+		env["NOMAD_CPU_CORES"] = cpuset(cores)
 	}
 }
+
+// cores are those that are pinned for the task.
+func (s taskScope) cores() []int { return coresOf(s.group, s.spec.Name, s.alloc.Cores) }
 
 // granted is what the scheduler gave the task, or what its job file asks for.
 func (s taskScope) granted() (cpu, memory, memoryMax int64) {

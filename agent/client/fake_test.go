@@ -39,6 +39,10 @@ type fakeServers struct {
 	goodbyes []nodeapi.GoodbyeRequest
 	sentJobs int
 	heard    chan struct{} // closed by the next report
+	signed   int           // requests for identities
+	ttl      time.Duration // of identities, 0 none
+	unsigned bool          // does not sign for now
+	refuse   string        // why it signs no identity, "" it does
 }
 
 func newFakeServers() *fakeServers {
@@ -129,6 +133,28 @@ func (f *fakeServers) Status(_ context.Context, req nodeapi.StatusRequest) (*nod
 		f.history[s.ID] = append(f.history[s.ID], s.ClientStatus)
 	}
 	return &nodeapi.StatusResponse{Index: f.index}, nil
+}
+
+// Identities signs with the number of the request, for f.ttl.
+func (f *fakeServers) Identities(_ context.Context, req nodeapi.IdentitiesRequest) (*nodeapi.IdentitiesResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.refusal(); err != nil {
+		return nil, err
+	}
+	if f.unsigned {
+		return nil, errServersDown
+	}
+	f.signed++
+	resp := &nodeapi.IdentitiesResponse{}
+	for _, want := range req.Tasks {
+		id := nodeapi.Identity{JWT: fmt.Sprintf("%s/%s#%d", want.Task, want.Name, f.signed), Issued: time.Now(), Error: f.refuse}
+		if f.ttl > 0 {
+			id.Expires = id.Issued.Add(f.ttl)
+		}
+		resp.Tasks = append(resp.Tasks, id)
+	}
+	return resp, nil
 }
 
 func (f *fakeServers) Goodbye(_ context.Context, req nodeapi.GoodbyeRequest) error {

@@ -24,8 +24,9 @@ type Facts struct {
 	BootID     string // new with every boot
 	CPUMHz     int64  // of all cores together
 	Cores      int
-	MemoryMB   int64 // MiB
-	DiskMB     int64 // MiB free where allocations live
+	CoreIDs    []uint16 // that this process may use; none: tasks cannot pin cores
+	MemoryMB   int64    // MiB
+	DiskMB     int64    // MiB free where allocations live
 	Device, IP string
 }
 
@@ -41,7 +42,7 @@ const bootIDFile = "/proc/sys/kernel/random/boot_id"
 // probes fill in one aspect of the facts each. An aspect that cannot be read stays
 // empty: a node without it is better than none.
 var probes = []func(context.Context, FingerprintConfig, *Facts) error{
-	probeBoot, probeHost, probeCPU, probeMemory, probeDisk, probeNetwork,
+	probeBoot, probeHost, probeCPU, probeTopology, probeMemory, probeDisk, probeNetwork,
 }
 
 // Fingerprint looks at the machine; it takes a few milliseconds. The error joins
@@ -116,7 +117,6 @@ func probeCPU(ctx context.Context, _ FingerprintConfig, f *Facts) error {
 	f.Attributes["cpu.frequency"] = strconv.Itoa(mhz)
 	f.Attributes["cpu.totalcompute"] = strconv.FormatInt(f.CPUMHz, 10)
 	f.Attributes["cpu.usablecompute"] = f.Attributes["cpu.totalcompute"]
-	f.Attributes["cpu.reservablecores"] = "0"
 	return err
 }
 

@@ -40,6 +40,8 @@ type allocRecord struct {
 type taskRecord struct {
 	Machine machine
 	Handle  *driver.Handle `json:",omitempty"`
+	// Identities are when those that the task was given were signed, by name.
+	Identities map[string]identityTime `json:",omitempty"`
 }
 
 // journaled is everything in a journal.

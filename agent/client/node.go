@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"net"
+	"strconv"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -23,6 +24,7 @@ type Resources struct {
 	CPUTotalMHz, MemoryTotalMB, DiskTotalMB int64
 
 	ReservedCPUMHz, ReservedMemoryMB, ReservedDiskMB int64
+	ReservedCores                                    []int
 	// ReservedPorts as the API writes it: "22,80,8500-8600".
 	ReservedPorts string
 
@@ -42,6 +44,10 @@ func (c *Client) buildNode(ctx context.Context, facts Facts) *api.Node {
 	attributes["nomad.version"] = nomadVersion
 	attributes[selfhealVersion] = cfg.Version
 	attributes["nomad.advertise.address"] = cfg.HTTPAddr
+	networks, missing := resolveHostNetworks(cfg.HostNetworks, attributes)
+	for _, why := range missing {
+		c.log.Warn("a host network is not offered to jobs", "err", why)
+	}
 	node := &api.Node{
 		ID: cfg.NodeID, Name: cmp.Or(cfg.Name, attributes["unique.hostname"], cfg.NodeID),
 		Datacenter: cmp.Or(cfg.Datacenter, "dc1"), NodeClass: cfg.NodeClass, NodePool: cmp.Or(cfg.NodePool, "default"),
@@ -49,7 +55,7 @@ func (c *Client) buildNode(ctx context.Context, facts Facts) *api.Node {
 		Attributes: attributes, Links: map[string]string{},
 		Status: api.NodeStatusInit, SchedulingEligibility: api.NodeSchedulingEligible,
 		Drivers:       c.driverInfo(ctx, attributes),
-		HostNetworks:  cfg.HostNetworks,
+		HostNetworks:  networks,
 		NodeMaxAllocs: cfg.MaxAllocs,
 	}
 	c.mu.Lock()
@@ -87,8 +93,13 @@ func (c *Client) setResources(node *api.Node, facts Facts) {
 	if facts.IP == "" {
 		networks = nil
 	}
+	cores := reservable(facts.CoreIDs, r.ReservedCores)
+	if kept := len(facts.CoreIDs) - len(cores); kept > 0 { // what they could do is kept back with them
+		r.ReservedCPUMHz = max(r.ReservedCPUMHz, mhz*int64(kept)/int64(max(1, facts.Cores)))
+	}
+	node.Attributes["cpu.reservablecores"] = strconv.Itoa(len(cores))
 	node.NodeResources = &api.NodeResources{
-		Cpu:            api.NodeCpuResources{CpuShares: mhz, TotalCpuCores: uint16(min(facts.Cores, 1<<16-1))},
+		Cpu:            api.NodeCpuResources{CpuShares: mhz, TotalCpuCores: uint16(min(facts.Cores, 1<<16-1)), ReservableCpuCores: cores},
 		Memory:         api.NodeMemoryResources{MemoryMB: memory},
 		Disk:           api.NodeDiskResources{DiskMB: disk},
 		Networks:       networks,

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/selfheal/selfheal/agent/driver"
+	"github.com/selfheal/selfheal/agent/nodeapi"
 )
 
 // task carries out what its machine asks for. All of it belongs to the goroutine
@@ -31,7 +32,12 @@ type task struct {
 	recovering bool // its machine is of an earlier agent: the driver has not answered yet
 	wasWell    bool // it runs since before this agent, and had been found healthy
 	cancel     context.CancelFunc
-	last       chan struct{} // closed when the latest driver operation is over
+	// identities are when those that the task was given were signed, by name.
+	identities  map[string]identityTime
+	renewing    bool      // one is being renewed
+	renewFailed time.Time // when that failed last; zero: it did not
+
+	last chan struct{} // closed when the latest driver operation is over
 }
 
 // newTask prepares a task; it does nothing yet.
@@ -92,7 +98,7 @@ func (t *task) apply(ev event) {
 // save journals the task. Running on without the journal is better than not
 // running: what it lacks is found again through the drivers' state directories.
 func (t *task) save() {
-	rec := taskRecord{Machine: t.m, Handle: t.saved}
+	rec := taskRecord{Machine: t.m, Handle: t.saved, Identities: t.identities}
 	if err := t.a.shared.journal.write(put(bucketTasks, taskKey(t.a.id, t.spec.Name), rec)); err != nil {
 		t.a.log.Error("journaling a task failed", "task", t.spec.Name, "err", err)
 	}
@@ -129,17 +135,34 @@ func (t *task) start() {
 		t.beside(func() func() { return func() { cancel(); t.started(prior, err) } })
 		return
 	}
+	order := t.identityOrder(exposed(t.spec))
 	t.beside(func() func() {
-		running, err := startTask(ctx, drv, prior, cfg, t.a.dir, payload, mounts)
+		tokens, err := order.fetch(ctx)
+		running := prior
+		if err == nil {
+			running, err = startTask(ctx, drv, prior, startOrder{cfg, t.a.dir, payload, order, tokens, mounts})
+		}
 		return func() {
 			cancel()
+			t.issued(order.specs, tokens)
 			t.started(running, err)
 		}
 	})
 }
 
+// startOrder is what a start needs.
+type startOrder struct {
+	cfg        driver.TaskConfig
+	dir        allocDir
+	payload    payload
+	identities identityOrder
+	tokens     []nodeapi.Identity
+	mounts     []mount
+}
+
 // startTask is the blocking part of start.
-func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg driver.TaskConfig, dir allocDir, payload payload, mounts []mount) (driver.Task, error) {
+func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, o startOrder) (driver.Task, error) {
+	cfg := o.cfg
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -147,7 +170,10 @@ func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg dr
 		return prior, errors.New("this agent does not have its driver any more")
 	}
 	if prior != nil {
-		if err := mountAll(cfg.TaskDir, mounts); err != nil {
+		if err := mountAll(cfg.TaskDir, o.mounts); err != nil {
+			return prior, err
+		}
+		if err := o.identities.deliver(o.tokens, cfg.Env); err != nil {
 			return prior, err
 		}
 		err := prior.Restart(ctx, cfg)
@@ -159,13 +185,16 @@ func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, cfg dr
 			return nil, fmt.Errorf("forget the run before: %w", err)
 		}
 	}
-	if _, err := dir.build(cfg.Name, cfg.User); err != nil {
+	if _, err := o.dir.build(cfg.Name, cfg.User); err != nil {
 		return nil, err
 	}
-	if err := payload.write(cfg.LocalDir); err != nil {
+	if err := o.payload.write(cfg.LocalDir); err != nil {
 		return nil, err
 	}
-	if err := mountAll(cfg.TaskDir, mounts); err != nil {
+	if err := o.identities.deliver(o.tokens, cfg.Env); err != nil {
+		return nil, err
+	}
+	if err := mountAll(cfg.TaskDir, o.mounts); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(cfg.StateDir), 0o700); err != nil {
@@ -427,7 +456,7 @@ func (t *task) config() driver.TaskConfig {
 		JobName: text(t.a.job.Name, t.a.want.JobID), GroupName: t.a.want.TaskGroup, Name: t.spec.Name,
 		Config: interpolateMap(t.spec.Config, look), Env: env, User: interpolate(t.spec.User, look),
 		TaskDir: dirs.task, AllocDir: dirs.alloc, LocalDir: dirs.local, SecretsDir: dirs.secrets, LogDir: dirs.logs,
-		Resources:  driver.Resources{CPUMHz: cpu, MemoryMB: memory, MemoryMaxMB: memoryMax},
+		Resources:  driver.Resources{CPUMHz: cpu, MemoryMB: memory, MemoryMaxMB: memoryMax, Cores: scope.cores()},
 		KillSignal: t.spec.KillSignal, KillTimeout: t.pol.killTimeout,
 		StateDir: t.stateDir(),
 	}

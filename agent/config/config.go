@@ -21,6 +21,8 @@ type Config struct {
 	Autopilot Autopilot `hcl:"autopilot"`
 	// Plugins holds the plugin blocks by driver name, undecoded: the driver knows its keys.
 	Plugins map[string]Plugin `hcl:"plugin"`
+	// Keyring holds the keyring block by its label, "aead".
+	Keyring map[string]Keyring `hcl:"keyring"`
 	// ACL is the acl block.
 	ACL ACL `hcl:"acl"`
 	// TLS is the tls block.

@@ -65,6 +65,11 @@ func defaultServer() Server {
 			BatchEvalGCThreshold:  24 * time.Hour,
 			DeploymentGCThreshold: time.Hour,
 			NodeGCThreshold:       24 * time.Hour,
+			ACLTokenGCThreshold:   time.Hour,
+
+			RootKeyGCInterval:        10 * time.Minute,
+			RootKeyGCThreshold:       time.Hour,
+			RootKeyRotationThreshold: 720 * time.Hour,
 		},
 		Raft: Raft{
 			RaftSnapshotThreshold: 8192,

@@ -8,7 +8,6 @@ var ignored = map[string]string{
 	"audit":                       enterprise,
 	"sentinel":                    enterprise,
 	"reporting":                   enterprise,
-	"keyring":                     "keys are kept in data_dir",
 	"rpc":                         "there is no RPC layer; nodes and servers speak HTTP/2",
 	"disable_anonymous_signature": "nothing is ever looked up",
 	"enable_syslog":               "logs go to standard error; let the service manager forward them",
@@ -42,13 +41,8 @@ var ignored = map[string]string{
 	"server.csi_volume_claim_gc_interval":  notYet,
 	"server.csi_volume_claim_gc_threshold": notYet,
 	"server.csi_plugin_gc_threshold":       notYet,
-	"server.acl_token_gc_threshold":        notYet,
-	"server.root_key_gc_interval":          notYet,
-	"server.root_key_gc_threshold":         notYet,
-	"server.root_key_rotation_threshold":   notYet,
 	"server.start_timeout":                 "a server is ready in well under a second, or says why not",
 	"server.search":                        notYet,
-	"server.oidc_issuer":                   notYet,
 	"server.default_scheduler_config.node_limit_for_feasibility_checks": "all feasible nodes are scored",
 
 	// client

@@ -22,6 +22,9 @@ type Server struct {
 	RejoinAfterLeave bool `hcl:"rejoin_after_leave"`
 	// AuthoritativeRegion is the region that ACLs are copied from; default: this one.
 	AuthoritativeRegion string `hcl:"authoritative_region"`
+	// OIDCIssuer is the base URL under which third parties reach /.well-known/ of this
+	// cluster; it becomes the issuer of workload identities. Default: none.
+	OIDCIssuer string `hcl:"oidc_issuer"`
 	// EventBufferSize is how many events a late subscriber can still read; default 100.
 	EventBufferSize int `hcl:"event_buffer_size"`
 	// Scheduler is used when the cluster forms, and never again: the API changes it.
@@ -44,8 +47,18 @@ type GC struct {
 	BatchEvalGCThreshold time.Duration `hcl:"batch_eval_gc_threshold"`
 	// DeploymentGCThreshold keeps finished deployments; default 1h.
 	DeploymentGCThreshold time.Duration `hcl:"deployment_gc_threshold"`
+	// ACLTokenGCThreshold keeps tokens that have expired, which nobody can use; default 1h.
+	ACLTokenGCThreshold time.Duration `hcl:"acl_token_gc_threshold"`
 	// NodeGCThreshold keeps nodes that are down; default 24h.
 	NodeGCThreshold time.Duration `hcl:"node_gc_threshold"`
+	// RootKeyGCInterval is the time between two looks at the root keyring; default 10m.
+	RootKeyGCInterval time.Duration `hcl:"root_key_gc_interval"`
+	// RootKeyGCThreshold keeps a root key that nothing needs, beyond
+	// RootKeyRotationThreshold after it retired; default 1h.
+	RootKeyGCThreshold time.Duration `hcl:"root_key_gc_threshold"`
+	// RootKeyRotationThreshold is the age at which the active root key retires; the next
+	// is published at half of it. Default 720h, 0 never.
+	RootKeyRotationThreshold time.Duration `hcl:"root_key_rotation_threshold"`
 }
 
 // Raft tunes consensus. The zero of a field leaves the default of the consensus room.

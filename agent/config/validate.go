@@ -32,6 +32,7 @@ var rules = []func(*Config, *checker){
 	checkClient,
 	checkClientPorts,
 	checkVolumesAndNetworks,
+	checkKeyring,
 	checkTLS,
 	checkTelemetry,
 	checkGossip,
@@ -280,7 +281,7 @@ func checkConsul(c *Config, k *checker) {
 // duration is negative.
 func checkDurations(c *Config, k *checker) {
 	positive := []string{
-		"server.job_gc_interval", "client.gc_interval", "client.max_kill_timeout",
+		"server.job_gc_interval", "server.root_key_gc_interval", "client.gc_interval", "client.max_kill_timeout",
 		"server.server_join.retry_interval", "client.server_join.retry_interval",
 		"telemetry.collection_interval", "telemetry.in_memory_collection_interval",
 	}

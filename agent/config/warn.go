@@ -31,9 +31,6 @@ func (c *Config) warnings() []string {
 	if c.Vault.Enabled {
 		warn("vault.enabled", "has no effect: %s", notYet)
 	}
-	if c.ACL.Enabled {
-		warn("acl.enabled", "ACCESS CONTROL IS NOT BUILT YET: everyone who reaches this agent may do everything")
-	}
 	for _, block := range unread {
 		if at := c.firstKey(block); at != "" {
 			warn(at, "has no effect: %s", notYet)

@@ -81,6 +81,7 @@ func resolve(task TaskConfig) (*spec, error) {
 		Markers:     markers(task.Env),
 		Task:        task.Name,
 		Logs:        task.Logs.rotation(),
+		Cores:       task.Resources.Cores,
 		OOMScoreAdj: config.oomScoreAdj,
 		KillSignal:  signal,
 		KillTimeout: task.KillTimeout,

@@ -132,6 +132,7 @@ type Resources struct {
 	CPUMHz      int64
 	MemoryMB    int64
 	MemoryMaxMB int64
+	Cores       []int // pinned for this task; none: it shares those of the node
 }
 
 // Handle finds a task again in a later process.

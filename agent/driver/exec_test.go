@@ -89,7 +89,7 @@ func TestExecTerminal(t *testing.T) {
 	ended := make(chan int, 1)
 	go func() {
 		code, err := task.Exec(t.Context(), Command{
-			Args: []string{"sh", "-c", `test -t 0 && test -t 1 && test -t 2 && echo terminal $TERM; trap 'stty size' WINCH; while read line; do echo got $line; done; exit 3`},
+			Args: []string{"sh", "-c", `test -t 0 && test -t 1 && test -t 2 && echo terminal $TERM; while read line; do stty size; echo got $line; done; exit 3`},
 			TTY:  true, Stdin: stdin, Stdout: screen, Stderr: io.Discard, Sizes: sizes,
 		})
 		if err != nil {
@@ -99,10 +99,13 @@ func TestExecTerminal(t *testing.T) {
 	}()
 	screen.await(t, "terminal xterm")
 	sizes <- api.TerminalSize{Height: 33, Width: 77}
-	fmt.Fprintln(typed, "one") // dash runs the trap when its read returns
-	screen.await(t, "33 77")
-	fmt.Fprintln(typed, "two")
-	screen.await(t, "got two")
+	for line := 0; !strings.Contains(screen.String(), "33 77"); line++ { // the size is set beside the input
+		fmt.Fprintf(typed, "line%d\n", line)
+		screen.await(t, fmt.Sprintf("got line%d\r\n", line))
+		if line == 10_000 {
+			t.Fatalf("the size was never set; screen:\n%s", screen)
+		}
+	}
 	typed.Close() // the terminal's end of input
 	if code := <-ended; code != 3 {
 		t.Errorf("exit code %d, want 3; screen:\n%s", code, screen)

@@ -102,6 +102,7 @@ type spec struct {
 	Task   string   `json:"task"`
 	Logs   rotation `json:"logs"`
 
+	Cores       []int          `json:"cores,omitempty"` // the only ones to run on; none: all
 	OOMScoreAdj int            `json:"oom_score_adj,omitempty"`
 	KillSignal  syscall.Signal `json:"kill_signal"`
 	KillTimeout time.Duration  `json:"kill_timeout"`

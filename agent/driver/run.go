@@ -60,7 +60,9 @@ func fork(sp spec, files []uintptr, tty bool) (int, error) {
 	if sp.User != nil {
 		attr.Sys.Credential = &syscall.Credential{Uid: sp.User.UID, Gid: sp.User.GID, Groups: sp.User.Groups}
 	}
-	return syscall.ForkExec(sp.Path, append([]string{sp.Path}, sp.Args...), attr)
+	return withCores(sp.Cores, func() (int, error) {
+		return syscall.ForkExec(sp.Path, append([]string{sp.Path}, sp.Args...), attr)
+	})
 }
 
 // startFault tells what the node was short of from what the job got wrong.

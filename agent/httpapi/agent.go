@@ -139,14 +139,6 @@ func agentReload(a *API, _ *request) (any, error) {
 	return nil, a.cfg.Reload()
 }
 
-// jwks is GET /.well-known/jwks.json: the public keys of the cluster.
-func jwks(a *API, _ *request) (any, error) {
-	if a.cfg.JWKS == nil {
-		return nil, notFound("no keys")
-	}
-	return a.cfg.JWKS(), nil
-}
-
 // agentHost is GET /v1/agent/host: what a bug report needs of the machine. Values of
 // environment variables that may hold secrets are left out.
 func agentHost(a *API, _ *request) (any, error) {

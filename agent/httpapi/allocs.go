@@ -40,7 +40,7 @@ func allocsList(a *API, r *request) (any, error) {
 	r.zeroIndex = true
 	return readPage(a, r, l, func(s *state.Snapshot, ws memdb.WatchSet) (iter.Seq[*state.Alloc], uint64) {
 		snap = s
-		return s.Allocs(ws, r.namespace, r.prefix), s.Index(state.TableAllocs)
+		return visible(r, allocSpace, s.Allocs(ws, r.namespace, r.prefix)), s.Index(state.TableAllocs)
 	})
 }
 

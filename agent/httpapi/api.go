@@ -30,6 +30,7 @@ type Config struct {
 	Raft      Raft
 	Operator  RaftOperator
 	Planner   Planner
+	Foresight Foresight
 	Liveness  Liveness
 	Leases    Leases
 	Janitor   Janitor
@@ -79,8 +80,19 @@ type Config struct {
 	Reload     func() error
 	// SetServers replaces the servers that the local client talks to.
 	SetServers func(addrs []string) error
-	// JWKS is the document of /.well-known/jwks.json, with at least one key.
+	ACL        ACL
+	// Owner says whose an allocation of this node is; nil: there is no client.
+	Owner func(allocID string) (Owner, bool)
+	// Identities checks identities of workloads; nil: none is accepted.
+	Identities Identities
+	// Secrets seals variables, and makes root keys. It comes with State.
+	Secrets Secrets
+	// Signer signs identities. It comes with State.
+	Signer Signer
+	// JWKS is the document of /.well-known/jwks.json.
 	JWKS func() json.RawMessage
+	// Discovery is that of /.well-known/openid-configuration, nil without an issuer.
+	Discovery func() any
 	// UI serves /ui/; nil: no UI.
 	UI http.Handler
 
@@ -121,11 +133,18 @@ type API struct {
 	people *router // the http port
 	peers  *router // the cluster port: the same and the node routes
 	conns  *connLimit
+	says   *reports
+	orders *pace
 	now    func() time.Time
 	// started is when the API was made.
 	started time.Time
 	// workers is what somebody set for the scheduler workers that there are not.
 	workers atomic.Pointer[api.AgentSchedulerWorkerConfigResponse]
+
+	// compiled and callers are what access control remembers.
+	compiled *compiler
+	callers  *callers
+	keys     keyCache
 
 	// closing ends every blocking query and stream: see Close.
 	closing context.Context
@@ -139,6 +158,8 @@ func New(cfg Config) (*API, error) {
 		return nil, errors.New("httpapi: no logger")
 	case (cfg.State == nil) != (cfg.Raft == nil):
 		return nil, errors.New("httpapi: State and Raft come together")
+	case (cfg.State == nil) != (cfg.Secrets == nil):
+		return nil, errors.New("httpapi: State and Secrets come together")
 	case cfg.Peers == nil || cfg.Cluster == nil:
 		return nil, errors.New("httpapi: Peers and Cluster are needed")
 	}
@@ -167,10 +188,12 @@ func New(cfg Config) (*API, error) {
 	if cfg.ForwardScheme == "" {
 		cfg.ForwardScheme = "https"
 	}
-	a := &API{cfg: cfg, log: cfg.Logger.Named("http"), now: time.Now, started: time.Now()}
+	a := &API{cfg: cfg, log: cfg.Logger.Named("http"), now: time.Now, started: time.Now(), compiled: newCompiler(), callers: newCallers()}
 	a.closing, a.stop = context.WithCancel(context.Background())
 	a.people = newRouter(routes())
 	a.peers = newRouter(append(routes(), nodeRoutes()...))
+	a.says = &reports{commit: a.commitReports}
+	a.orders = newPace(a.deciding)
 	a.conns = newConnLimit(cfg.Limits.MaxConnsPerClient)
 	return a, nil
 }
@@ -209,6 +232,7 @@ func (a *API) serve(rt *router) http.Handler {
 		start := a.now()
 		row, vars, known := rt.find(hr.Method, hr.URL.EscapedPath())
 		r, err := newRequest(w, hr, row, vars)
+		r.fromPeer = rt == a.peers
 		defer a.recover(r)
 		switch {
 		case !known:
@@ -253,9 +277,9 @@ func (a *API) recover(r *request) {
 	a.respondError(r, errors.New("internal error: the agent's log has the details"))
 }
 
-// dispatch sends a request to where it is answered.
+// dispatch sends a request to where it is answered, and answers it if its caller may ask.
 func (a *API) dispatch(r *request) (any, error) {
-	if !r.row.asks {
+	if a.asksBefore(r) {
 		if err := a.allow(r); err != nil {
 			return nil, err
 		}
@@ -265,7 +289,12 @@ func (a *API) dispatch(r *request) (any, error) {
 		if out, done, err := a.carry(r); done {
 			return out, err
 		}
-		out, err := r.row.do(a, r)
+		if !r.row.asks {
+			if err := a.allow(r); err != nil {
+				return nil, err
+			}
+		}
+		out, err := a.answer(r)
 		// Deposed between the two: the next leader takes it, unless it may have
 		// happened already and must not happen twice.
 		again := errors.Is(err, ErrNotLeader) || errors.Is(err, ErrOutcomeUnknown) && r.repeatable()
@@ -278,4 +307,18 @@ func (a *API) dispatch(r *request) (any, error) {
 		case <-time.After(leaderPoll):
 		}
 	}
+}
+
+// answer runs the handler of a request that may be answered here.
+func (a *API) answer(r *request) (any, error) {
+	whole := r.Request
+	end := a.until(r)
+	out, err := r.row.do(a, r)
+	late := r.Context().Err() != nil && whole.Context().Err() == nil
+	end()
+	r.Request = whole
+	if late && err != nil {
+		return nil, errTokenExpired
+	}
+	return out, err
 }

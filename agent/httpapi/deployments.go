@@ -18,7 +18,7 @@ func deploymentsList(a *API, r *request) (any, error) {
 		show:     func(d *api.Deployment) *api.Deployment { return d },
 	}
 	return readPage(a, r, l, func(s *state.Snapshot, ws memdb.WatchSet) (iter.Seq[*api.Deployment], uint64) {
-		return s.Deployments(ws, r.namespace, r.prefix), s.Index(state.TableDeployments)
+		return visible(r, deploymentSpace, s.Deployments(ws, r.namespace, r.prefix)), s.Index(state.TableDeployments)
 	})
 }
 
@@ -93,29 +93,10 @@ func deploymentFail(a *API, r *request) (any, error) {
 	cmd := &state.UpdateDeployment{
 		ID: d.ID, Status: api.DeploymentStatusFailed, Description: "Deployment marked as failed", Evaluate: true,
 	}
-	if v, ok := revertTo(a.cfg.State.Snapshot(), d); ok {
-		cmd.Revert = &v
-		cmd.Description += " - rolling back to job version"
+	for _, g := range d.TaskGroups {
+		cmd.AutoRevert = cmd.AutoRevert || g.AutoRevert
 	}
 	return a.updateDeployment(r, cmd)
-}
-
-// revertTo is the newest stable version before a deployment's, where one of its
-// groups asks for auto_revert.
-func revertTo(snap *state.Snapshot, d *api.Deployment) (version uint64, ok bool) {
-	wanted := false
-	for _, g := range d.TaskGroups {
-		wanted = wanted || g.AutoRevert
-	}
-	if !wanted {
-		return 0, false
-	}
-	for _, v := range snap.JobVersions(nil, d.Namespace, d.JobID) {
-		if value(v.Stable) && *v.Version < d.JobVersion {
-			return *v.Version, true
-		}
-	}
-	return 0, false
 }
 
 // deploymentPause is PUT /v1/deployment/pause/:id: pauses, or with Pause false goes on.
@@ -134,7 +115,7 @@ func deploymentPause(a *API, r *request) (any, error) {
 		})
 	}
 	return a.updateDeployment(r, &state.UpdateDeployment{
-		ID: d.ID, Status: api.DeploymentStatusRunning, Description: "Deployment is running", Evaluate: true,
+		ID: d.ID, Status: api.DeploymentStatusRunning, Evaluate: true,
 	})
 }
 

@@ -23,7 +23,7 @@ func evalsList(a *API, r *request) (any, error) {
 	}
 	r.zeroIndex = true
 	return readPage(a, r, l, func(s *state.Snapshot, ws memdb.WatchSet) (iter.Seq[*api.Evaluation], uint64) {
-		return s.Evals(ws, r.namespace, r.prefix), s.Index(state.TableEvals)
+		return visible(r, evalSpace, s.Evals(ws, r.namespace, r.prefix)), s.Index(state.TableEvals)
 	})
 }
 
@@ -50,7 +50,7 @@ func evalsCount(a *API, r *request) (any, error) {
 	}
 	return a.read(r, func(snap *state.Snapshot, ws memdb.WatchSet) (any, uint64, error) {
 		resp := &api.EvalCountResponse{}
-		for e := range snap.Evals(ws, r.namespace, r.prefix) {
+		for e := range visible(r, evalSpace, snap.Evals(ws, r.namespace, r.prefix)) {
 			if !keep(e) {
 				continue
 			}

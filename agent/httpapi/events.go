@@ -65,7 +65,9 @@ func eventStream(a *API, r *request) (any, error) {
 		cancel()
 		line := eventLine{Index: ev.Index}
 		for _, e := range ev.Events {
-			line.Events = append(line.Events, shownEvent(e))
+			if shown := shownEvent(e); r.mayKnow(shown) {
+				line.Events = append(line.Events, shown)
+			}
 		}
 		switch {
 		case r.Context().Err() != nil:
@@ -80,6 +82,8 @@ func eventStream(a *API, r *request) (any, error) {
 		case err != nil:
 			a.log.Info("event stream ended", "err", err)
 			return streamed{}, nil
+		case len(line.Events) == 0:
+			continue
 		}
 		if err := out.json(line); err != nil {
 			return streamed{}, nil
@@ -141,6 +145,9 @@ type stream struct {
 func newStream(r *request, contentType string, timeout time.Duration) *stream {
 	r.w.Header().Set("Content-Type", contentType)
 	r.w.Header().Set("Cache-Control", "no-cache")
+	if r.onStream != nil {
+		r.onStream()
+	}
 	r.w.WriteHeader(http.StatusOK)
 	s := &stream{w: r.w, ctl: http.NewResponseController(r.w), timeout: timeout}
 	s.ctl.Flush()

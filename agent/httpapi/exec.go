@@ -65,6 +65,7 @@ func (a *API) exec(r *request, allocID string, s *ExecSession, check func() erro
 			return nil, err
 		}
 	}
+	whole := r.Context()
 	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		return nil, badRequest("this route speaks websocket: connect with a client that does (selfheal alloc exec)")
 	}
@@ -79,6 +80,10 @@ func (a *API) exec(r *request, allocID string, s *ExecSession, check func() erro
 		if err := a.handshake(r, conn); err != nil {
 			return err
 		}
+		defer a.until(r)() // a session must not outlive the right to it
+		if r.onStream != nil {
+			r.onStream()
+		}
 		if s.TTY, err = r.flag("tty", true); err != nil {
 			return err
 		}
@@ -92,7 +97,11 @@ func (a *API) exec(r *request, allocID string, s *ExecSession, check func() erro
 		case len(addrs) > 0:
 			return a.bridge(r, conn, addrs)
 		}
-		return a.session(r.Context(), conn, allocID, s)
+		err = a.session(r.Context(), conn, allocID, s)
+		if r.Context().Err() != nil && whole.Err() == nil {
+			return errDenied
+		}
+		return err
 	}()
 	closeWebsocket(conn, err)
 	return streamed{}, nil

@@ -39,10 +39,14 @@ func (a *API) carry(r *request) (out any, done bool, err error) {
 	if r.row.where == here {
 		return nil, false, nil
 	}
-	if r.region != "" && r.region != a.cfg.Region {
-		servers := a.cfg.Peers.Servers(r.region)
+	region := r.region
+	if home := a.homeRegion(r); home != "" {
+		region = home
+	}
+	if region != "" && region != a.cfg.Region {
+		servers := a.cfg.Peers.Servers(region)
 		if len(servers) == 0 {
-			return nil, true, a.noRegion(r.region)
+			return nil, true, a.noRegion(region)
 		}
 		out, err = a.forwardAny(r, servers)
 		return out, true, err

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/nomad/api"
 	"github.com/hashicorp/nomad/api/contexts"
 
+	"github.com/selfheal/selfheal/agent/acl"
 	"github.com/selfheal/selfheal/agent/state"
 )
 
@@ -43,6 +44,9 @@ func searchFuzzy(a *API, r *request) (any, error) {
 	}
 	if !grouped {
 		narrow = []contexts.Context{body.Context}
+		if len(a.reach(r, a.cfg.State.Snapshot(), body.Context)) == 0 {
+			return nil, errDenied
+		}
 	}
 	return a.read(r, func(snap *state.Snapshot, _ memdb.WatchSet) (any, uint64, error) {
 		f := &fuzzy{text: strings.ToLower(body.Text), resp: &api.FuzzySearchResponse{
@@ -54,7 +58,7 @@ func searchFuzzy(a *API, r *request) (any, error) {
 				f.only[c] = true
 			}
 		}
-		f.search(snap, r.namespace, body.Text)
+		f.search(a, r, snap, body.Text)
 		index := snap.LastIndex()
 		f.resp.LastIndex = index
 		return f.resp, index, nil
@@ -62,27 +66,41 @@ func searchFuzzy(a *API, r *request) (any, error) {
 }
 
 // search looks through everything that has a name; what has only an ID matches by prefix.
-func (f *fuzzy) search(snap *state.Snapshot, ns, prefix string) {
-	for n := range snap.Nodes(nil) {
-		f.match(contexts.Nodes, n.Name, n.ID)
+func (f *fuzzy) search(a *API, r *request, snap *state.Snapshot, prefix string) {
+	for range a.reach(r, snap, contexts.Nodes) {
+		for n := range snap.Nodes(nil) {
+			f.match(contexts.Nodes, n.Name, n.ID)
+		}
 	}
 	for p := range snap.NodePools(nil, "") {
-		f.match(contexts.NodePools, p.Name)
+		if r.finds(contexts.NodePools, "", p.Name) {
+			f.match(contexts.NodePools, p.Name)
+		}
 	}
 	for n := range snap.Namespaces(nil, "") {
-		f.match(contexts.Namespaces, n.Name)
+		if r.finds(contexts.Namespaces, "", n.Name) {
+			f.match(contexts.Namespaces, n.Name)
+		}
 	}
-	for row := range snap.Allocs(nil, ns, "") {
-		f.match(contexts.Allocs, row.Name(), row.Namespace, row.ID)
+	for _, ns := range a.reach(r, snap, contexts.Allocs) {
+		for row := range snap.Allocs(nil, ns, "") {
+			f.match(contexts.Allocs, row.Name(), row.Namespace, row.ID)
+		}
 	}
-	for job := range snap.Jobs(nil, ns, "") {
-		f.job(job)
+	for _, ns := range r.spaces(snap, acl.ReadJob) { // a job's parts match too
+		for job := range snap.Jobs(nil, ns, "") {
+			f.job(job)
+		}
 	}
-	for e := range snap.Evals(nil, ns, prefix) {
-		f.add(contexts.Evals, e.ID)
+	for _, ns := range a.reach(r, snap, contexts.Evals) {
+		for e := range snap.Evals(nil, ns, prefix) {
+			f.add(contexts.Evals, e.ID)
+		}
 	}
-	for d := range snap.Deployments(nil, ns, prefix) {
-		f.add(contexts.Deployments, d.ID)
+	for _, ns := range a.reach(r, snap, contexts.Deployments) {
+		for d := range snap.Deployments(nil, ns, prefix) {
+			f.add(contexts.Deployments, d.ID)
+		}
 	}
 }
 

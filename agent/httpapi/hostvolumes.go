@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/go-memdb"
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/acl"
 	"github.com/selfheal/selfheal/agent/nodeapi"
 	"github.com/selfheal/selfheal/agent/state"
 )
@@ -36,7 +37,7 @@ func hostVolumesList(a *API, r *request) (any, error) {
 	l := list[*api.HostVolume, *api.HostVolumeStub]{
 		at: func(v *api.HostVolume) token { return byName(v.Namespace, v.ID) },
 		keep: func(v *api.HostVolume) bool {
-			return (node == "" || strings.HasPrefix(v.NodeID, node)) && (pool == "" || pool == api.NodePoolAll || v.NodePool == pool)
+			return r.may(v.Namespace, acl.HostVolumeRead) && (node == "" || strings.HasPrefix(v.NodeID, node)) && (pool == "" || pool == api.NodePoolAll || v.NodePool == pool)
 		},
 		filterOn: func(v *api.HostVolume) any { return v },
 		show: func(v *api.HostVolume) *api.HostVolumeStub {
@@ -74,7 +75,7 @@ func shownHostVolume(s *state.Snapshot, ws memdb.WatchSet, v *api.HostVolume) *a
 func volumeHostInfo(a *API, r *request) (any, error) {
 	return a.read(r, func(snap *state.Snapshot, ws memdb.WatchSet) (any, uint64, error) {
 		v := snap.HostVolume(ws, r.namespace, r.vars["id"])
-		if v == nil {
+		if v == nil || !r.may(v.Namespace, acl.HostVolumeRead) {
 			return nil, snap.Index(state.TableHostVolumes), notFound("host volume not found")
 		}
 		shown := *shownHostVolume(snap, ws, v)
@@ -117,7 +118,7 @@ func volumeHostCreate(a *API, r *request) (any, error) {
 	if err := a.decode(r, &body); err != nil {
 		return nil, err
 	}
-	v, err := a.hostVolume(r, body.Volume)
+	v, err := a.hostVolume(r, body.Volume, acl.HostVolumeCreate)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +142,7 @@ func volumeHostRegister(a *API, r *request) (any, error) {
 	if err := a.decode(r, &body); err != nil {
 		return nil, err
 	}
-	v, err := a.hostVolume(r, body.Volume)
+	v, err := a.hostVolume(r, body.Volume, acl.HostVolumeRegister)
 	if err != nil {
 		return nil, err
 	}
@@ -158,8 +159,9 @@ func volumeHostRegister(a *API, r *request) (any, error) {
 	return &api.HostVolumeRegisterResponse{Volume: stored}, nil
 }
 
-// hostVolume completes a volume of a request, or says what is wrong with it.
-func (a *API) hostVolume(r *request, v *api.HostVolume) (*api.HostVolume, error) {
+// hostVolume completes a volume of a request, or says what is wrong with it. The
+// caller needs the capability in the volume's namespace.
+func (a *API) hostVolume(r *request, v *api.HostVolume, capability string) (*api.HostVolume, error) {
 	switch {
 	case v == nil:
 		return nil, badRequest("Volume is missing")
@@ -179,6 +181,9 @@ func (a *API) hostVolume(r *request, v *api.HostVolume) (*api.HostVolume, error)
 	out := *v
 	if out.Namespace == "" {
 		out.Namespace = r.namespace
+	}
+	if !r.may(out.Namespace, capability) {
+		return nil, errDenied
 	}
 	if a.cfg.State.Snapshot().Namespace(nil, out.Namespace) == nil {
 		return nil, badRequest("namespace %q does not exist", out.Namespace)
@@ -251,7 +256,7 @@ func volumeHostDelete(a *API, r *request) (any, error) {
 	}
 	snap := a.cfg.State.Snapshot()
 	v := snap.HostVolume(nil, r.namespace, r.vars["id"])
-	if v == nil {
+	if v == nil || !r.may(v.Namespace, acl.HostVolumeDelete) {
 		return nil, notFound("host volume not found")
 	}
 	if users := volumeUsers(snap, v); len(users) > 0 {

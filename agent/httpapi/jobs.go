@@ -34,9 +34,15 @@ func listJobsWhere(a *API, r *request, meta bool, keep func(*api.Job) bool) (any
 	}
 	return readPage(a, r, l, func(s *state.Snapshot, ws memdb.WatchSet) (iter.Seq[*api.Job], uint64) {
 		snap, watch = s, ws
-		return s.Jobs(ws, r.namespace, r.prefix), s.Index(state.TableJobs, state.TableSummaries)
+		return visible(r, jobSpace, s.Jobs(ws, r.namespace, r.prefix)), s.Index(state.TableJobs, state.TableSummaries)
 	})
 }
+
+func jobSpace(j *api.Job) string               { return *j.Namespace }
+func allocSpace(row *state.Alloc) string       { return row.Namespace }
+func evalSpace(e *api.Evaluation) string       { return e.Namespace }
+func deploymentSpace(d *api.Deployment) string { return d.Namespace }
+func serviceSpace(s *state.Service) string     { return s.Namespace }
 
 // jobStub is a job as lists show it.
 func jobStub(j *api.Job, summary *api.JobSummary, meta bool) *api.JobListStub {
@@ -80,7 +86,7 @@ func jobsParse(a *API, r *request) (any, error) {
 		return nil, badRequest("%s", diags.Error())
 	}
 	if body.Canonicalize {
-		jobspec.Canonicalize(job)
+		jobspec.APIDefaults(job) // ours come with registration
 	}
 	return job, nil
 }

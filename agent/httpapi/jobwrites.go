@@ -82,6 +82,9 @@ func jobRevert(a *API, r *request) (any, error) {
 	if old == nil {
 		return nil, notFound("job %q in namespace %q at version %d not found", *job.ID, *job.Namespace, body.JobVersion)
 	}
+	if err := r.mayUse(old); err != nil {
+		return nil, err
+	}
 	again := clone(old)
 	clearServerFields(again)
 	again.Stop = new(false)

@@ -71,7 +71,7 @@ const maxProfile = 300
 
 // agentPprof is GET /v1/agent/pprof/:profile (?seconds, ?debug, ?gc).
 func agentPprof(a *API, r *request) (any, error) {
-	if !a.cfg.EnablePprof {
+	if !a.cfg.EnablePprof && !a.cfg.ACL.Enabled { // a token that may write to agents will do
 		return nil, notFound("profiles are switched off: set enable_debug = true")
 	}
 	seconds, err := r.number("seconds", 1)

@@ -16,6 +16,7 @@ const maxDescription = 256
 func namespacesList(a *API, r *request) (any, error) {
 	l := list[*api.Namespace, *api.Namespace]{
 		at:   func(n *api.Namespace) token { return byName(n.Name) },
+		keep: func(n *api.Namespace) bool { return r.rights().AllowNamespaceAny(n.Name) },
 		show: func(n *api.Namespace) *api.Namespace { return n },
 	}
 	return readPage(a, r, l, func(s *state.Snapshot, ws memdb.WatchSet) (iter.Seq[*api.Namespace], uint64) {

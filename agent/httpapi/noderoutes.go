@@ -21,8 +21,11 @@ func nodeRoutes() []route {
 		{method: put, path: nodeapi.PathRegister, right: nodeSelf, where: leaderRepeat, do: nodeRegister},
 		{method: put, path: nodeapi.PathAllocs, right: nodeSelf, where: anyServer, do: nodeAllocs},
 		{method: put, path: nodeapi.PathStatus, right: nodeSelf, where: leaderRepeat, do: nodeStatus},
+		{method: put, path: nodeapi.PathIdentities, right: nodeSelf, where: anyServer, do: nodeIdentities},
 		{method: put, path: nodeapi.PathGoodbye, right: nodeSelf, where: leaderRepeat, do: nodeGoodbye},
 		{method: put, path: nodeapi.PathVolume, right: nodeSelf, where: here, do: nodeVolume},
+		{method: get, path: pathWho, right: valid, where: here, do: aclWho},
+		{method: get, path: PathReplica, right: management, where: leaderRead, do: aclReplica},
 	}
 }
 
@@ -110,6 +113,7 @@ func nodeAllocs(a *API, r *request) (any, error) {
 	if err := a.identifyKnown(r, body.NodeID); err != nil {
 		return nil, err
 	}
+	a.orders.back(body.NodeID)
 	wait := min(max(body.Wait, 0), maxWait)
 	node := a.cfg.State.Snapshot().Node(nil, body.NodeID)
 	if node != nil && node.Lease > 0 {
@@ -118,20 +122,20 @@ func nodeAllocs(a *API, r *request) (any, error) {
 	wait += time.Duration(rand.Int64N(int64(wait/waitJitter) + 1))
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
-	var resp *nodeapi.AllocsResponse
-	orders := func(snap *state.Snapshot, ws memdb.WatchSet) (uint64, error) {
-		index := snap.NodeOrdersIndex(ws, body.NodeID)
-		if index > body.Index || body.Index == 0 || resp == nil {
-			resp = a.orders(snap, &body, index)
-		}
-		return index, nil
+	index := func(snap *state.Snapshot, ws memdb.WatchSet) (uint64, error) {
+		return snap.NodeOrdersIndex(ws, body.NodeID), nil
 	}
-	if err := a.cfg.State.Block(ctx, body.Index, orders); err != nil {
+	if err := a.cfg.State.Block(ctx, body.Index, index); err != nil {
 		return nil, err
+	}
+	if body.Index > 0 && ctx.Err() == nil {
+		a.orders.wait(ctx, body.NodeID)
 	}
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
+	snap := a.cfg.State.Snapshot()
+	resp := a.ordersOf(snap, &body, snap.NodeOrdersIndex(nil, body.NodeID))
 	a.contact(node) // it waited until now
 	r.index = resp.Index
 	return resp, nil
@@ -153,8 +157,16 @@ func (a *API) awaitNode(r *request, nodeID string) error {
 	})
 }
 
-// orders is what servers changed of a node's allocations after the index that it has seen.
-func (a *API) orders(snap *state.Snapshot, req *nodeapi.AllocsRequest, index uint64) *nodeapi.AllocsResponse {
+// deciding tells whether the leader has evaluations to decide.
+func (a *API) deciding() bool {
+	for range a.cfg.State.Snapshot().PendingEvals(nil) {
+		return true
+	}
+	return false
+}
+
+// ordersOf is what servers changed of a node's allocations after the index that it has seen.
+func (a *API) ordersOf(snap *state.Snapshot, req *nodeapi.AllocsRequest, index uint64) *nodeapi.AllocsResponse {
 	resp := &nodeapi.AllocsResponse{Index: index, Servers: a.servers()}
 	has := map[nodeapi.JobRef]bool{}
 	for _, ref := range req.Jobs {
@@ -165,7 +177,7 @@ func (a *API) orders(snap *state.Snapshot, req *nodeapi.AllocsRequest, index uin
 		if row.AllocModifyIndex <= req.Index {
 			continue
 		}
-		out := &nodeapi.Alloc{Allocation: *snap.API(row), Rebooted: row.Rebooted}
+		out := &nodeapi.Alloc{Allocation: *snap.API(row), Rebooted: row.Rebooted, Cores: row.Cores}
 		out.JobRef = nodeapi.JobRef{Namespace: row.Namespace, ID: row.JobID, Version: row.JobVersion, CreateIndex: row.JobCreateIndex}
 		if out.Job != nil && !has[out.JobRef] {
 			has[out.JobRef] = true
@@ -188,14 +200,16 @@ func nodeStatus(a *API, r *request) (any, error) {
 	if err := a.identifyKnown(r, body.NodeID); err != nil {
 		return nil, err
 	}
-	cmd := &state.UpdateAllocs{NodeID: body.NodeID}
+	update := state.UpdateAllocs{NodeID: body.NodeID}
 	for _, s := range body.Allocs {
-		cmd.Updates = append(cmd.Updates, state.AllocUpdate(s))
+		update.Updates = append(update.Updates, state.AllocUpdate(s))
 	}
-	if len(cmd.Updates) > 0 {
-		if _, err := apply[any](a, r, cmd); err != nil {
+	if len(update.Updates) > 0 {
+		index, err := a.says.take(r.Context(), update)
+		if err != nil {
 			return nil, err
 		}
+		r.index = index
 	}
 	return &nodeapi.StatusResponse{Index: r.index}, nil
 }

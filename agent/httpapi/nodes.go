@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-memdb"
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/acl"
 	"github.com/selfheal/selfheal/agent/state"
 )
 
@@ -84,7 +85,8 @@ func nodeAllocations(a *API, r *request) (any, error) {
 	return a.read(r, func(snap *state.Snapshot, ws memdb.WatchSet) (any, uint64, error) {
 		allocs := []*api.Allocation{}
 		for row := range snap.AllocsByNode(ws, r.vars["id"]) {
-			if r.query.Get("namespace") == "" || r.namespace == "*" || r.namespace == row.Namespace {
+			asked := r.query.Get("namespace") == "" || r.namespace == state.AllNamespaces || r.namespace == row.Namespace
+			if asked && r.may(row.Namespace, acl.ReadJob) {
 				allocs = append(allocs, snap.API(row))
 			}
 		}

@@ -146,3 +146,44 @@ type StatusError interface {
 	error
 	HTTPStatus() int
 }
+
+// Secrets is the root keyring.
+type Secrets interface {
+	// Seal encrypts a variable's items with the active key.
+	Seal(namespace, path string, items map[string]string) (keyID string, sealed []byte, err error)
+	Open(*state.Variable) (items map[string]string, err error)
+	// Make makes a key, active at once when publishAt is zero.
+	Make(publishAt time.Time) (*state.AddRootKey, error)
+	// Rekey re-encrypts up to limit variables of a key with the active one; nil: it
+	// encrypts none.
+	Rekey(snap *state.Snapshot, keyID string, limit int) (*state.RekeyVariables, error)
+}
+
+// Signer signs what tasks and nodes show to others.
+type Signer interface {
+	// SignTask signs an identity of a task as its job file asks for it.
+	SignTask(alloc *state.Alloc, job *api.Job, task string, identity *api.WorkloadIdentity) (Token, error)
+	SignNode(node *state.Node, ttl time.Duration) (Token, error)
+}
+
+// Token is a signed identity (JWT).
+type Token struct {
+	JWT             string
+	Issued, Expires time.Time // Expires zero: never by itself
+}
+
+// Identities checks the identities that servers sign for workloads (JWT).
+type Identities interface {
+	// Verify checks a token's signature, issuer and expiry and gives what it claims; an
+	// error is a token that is not ours, not yet valid, or expired.
+	Verify(token string) (Claims, error)
+}
+
+// Claims is what a signed identity says of its workload. Task is empty for the identity
+// of a service, Service for that of a task.
+type Claims struct {
+	Namespace, JobID, Group, Task, AllocID, Service string
+	// NodeID is the node that the allocation was placed on.
+	NodeID  string
+	Expires time.Time // zero: as long as the allocation
+}

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/selfheal/selfheal/agent/state"
 )
 
 // jobPlan is PUT /v1/job/:id/plan: what registering the job would do.
@@ -14,6 +16,9 @@ func jobPlan(a *API, r *request) (any, error) {
 	}
 	job := body.Job
 	if err := a.address(r, job, &body.WriteRequest); err != nil {
+		return nil, err
+	}
+	if err := r.mayUse(job); err != nil {
 		return nil, err
 	}
 	if a.cfg.Planner == nil {
@@ -30,7 +35,7 @@ func jobPlan(a *API, r *request) (any, error) {
 	}
 	old := snap.Job(nil, *job.Namespace, *job.ID)
 	diff := diffJobs(old, job)
-	asRegistered(job, old, diff.Type != diffNone)
+	asRegistered(job, old)
 
 	resp, err := a.cfg.Planner.Plan(r.Context(), snap, job)
 	if err != nil {
@@ -59,14 +64,14 @@ func jobPlan(a *API, r *request) (any, error) {
 }
 
 // asRegistered gives a job the version and indexes that registering it would give.
-func asRegistered(job, old *api.Job, changed bool) {
+func asRegistered(job, old *api.Job) {
 	job.Version, job.CreateIndex, job.ModifyIndex, job.JobModifyIndex = new(uint64(0)), new(uint64(0)), new(uint64(0)), new(uint64(0))
 	if old == nil {
 		return
 	}
 	*job.Version, *job.CreateIndex = *old.Version, *old.CreateIndex
 	*job.ModifyIndex, *job.JobModifyIndex = *old.ModifyIndex, *old.JobModifyIndex
-	if changed {
+	if value(old.Stop) || !state.SameSpec(old, job) {
 		*job.Version++
 	}
 }

@@ -2,11 +2,13 @@ package httpapi
 
 import (
 	"iter"
+	"net/http"
 	"strings"
 
 	"github.com/hashicorp/go-memdb"
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/acl"
 	"github.com/selfheal/selfheal/agent/state"
 )
 
@@ -24,6 +26,7 @@ func validName(name string) bool {
 func poolsList(a *API, r *request) (any, error) {
 	l := list[*api.NodePool, *api.NodePool]{
 		at:   func(p *api.NodePool) token { return byName(p.Name) },
+		keep: func(p *api.NodePool) bool { return r.rights().AllowNodePool(p.Name, acl.PoolRead) },
 		show: func(p *api.NodePool) *api.NodePool { return p },
 	}
 	return readPage(a, r, l, func(s *state.Snapshot, ws memdb.WatchSet) (iter.Seq[*api.NodePool], uint64) {
@@ -53,6 +56,8 @@ func poolUpsert(a *API, r *request) (any, error) {
 		return nil, badRequest("Node pool name %q does not match %q of the path", pool.Name, name)
 	case !validName(pool.Name):
 		return nil, badRequest("invalid name %q, must match regex %s", pool.Name, namePattern)
+	case pool.SchedulerConfiguration != nil && *pool.SchedulerConfiguration != (api.NodePoolSchedulerConfiguration{}):
+		return nil, &Error{http.StatusNotImplemented, "SchedulerConfiguration: " + errEnterprise.Text + ": the scheduler is configured for all pools together"}
 	case pool.Name == api.NodePoolAll || pool.Name == api.NodePoolDefault:
 		return nil, badRequest("modifying node pool %q is not allowed", pool.Name)
 	}

@@ -25,6 +25,9 @@ func jobRegister(a *API, r *request) (any, error) {
 	if err := a.address(r, job, &body.WriteRequest); err != nil {
 		return nil, err
 	}
+	if err := r.mayUse(job); err != nil {
+		return nil, err
+	}
 	snap := a.cfg.State.Snapshot()
 	if snap.SchedulerConfig(nil).RejectJobRegistration {
 		return nil, &Error{http.StatusForbidden, "job registration is switched off: see RejectJobRegistration in the scheduler configuration"}

@@ -40,6 +40,12 @@ type request struct {
 
 	held []byte // the body, once it was read
 
+	caller caller // who asks, once allow has let the request pass
+	// onStream is called once the answer is known to be a stream; nil: nobody watches it.
+	onStream func()
+	// fromPeer says that the request came in at the cluster port.
+	fromPeer bool
+
 	// index is answered as X-Nomad-Index.
 	index uint64
 	// zeroIndex answers 0 where nothing was ever written: lists of allocations and

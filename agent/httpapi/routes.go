@@ -30,28 +30,59 @@ type right string
 
 // Rights, named as Nomad's capabilities are where there is one.
 const (
-	anyone      right = "anonymous"
-	listJobs    right = "list-jobs"
-	readJob     right = "read-job"
-	parseJob    right = "parse-job"
-	submitJob   right = "submit-job"
-	dispatchJob right = "dispatch-job"
-	scaleJob    right = "scale-job"
-	readScaling right = "read-scaling-policy"
-	readLogs    right = "read-logs"
-	readFS      right = "read-fs"
-	allocLife   right = "alloc-lifecycle"
-	allocExec   right = "alloc-exec"
-	nodeRead    right = "node:read"
-	nodeWrite   right = "node:write"
-	poolRead    right = "node_pool:read"
-	poolWrite   right = "node_pool:write"
-	agentRead   right = "agent:read"
-	agentWrite  right = "agent:write"
-	opRead      right = "operator:read"
-	opWrite     right = "operator:write"
-	management  right = "management"
-	nodeSelf    right = "node itself"
+	anyone     right = "anonymous"
+	valid      right = "a valid token, or none"
+	identified right = "a token"
+	management right = "management"
+	nodeSelf   right = "node itself"
+
+	listJobs       right = "list-jobs"
+	readJob        right = "read-job"
+	parseJob       right = "parse-job"
+	submitJob      right = "submit-job"
+	dispatchJob    right = "dispatch-job"
+	scaleJob       right = "scale-job"
+	readJobScaling right = "read-job-scaling"
+	listScaling    right = "list-scaling-policies"
+	readScaling    right = "read-scaling-policy"
+	readLogs       right = "read-logs"
+	readFS         right = "read-fs"
+	allocLife      right = "alloc-lifecycle"
+	allocExec      right = "alloc-exec"
+	readService    right = "read-job, or a workload of the namespace"
+
+	csiList            right = "csi-list-volume"
+	csiRead            right = "csi-read-volume"
+	csiWrite           right = "csi-write-volume"
+	hostVolumeRead     right = "host-volume-read"
+	hostVolumeCreate   right = "host-volume-create"
+	hostVolumeRegister right = "host-volume-register"
+	hostVolumeDelete   right = "host-volume-delete"
+	volumeList         right = "csi-list-volume or host-volume-read"
+	volumeWrite        right = "csi-write-volume or host-volume-create"
+	pluginList         right = "plugin:list"
+	pluginRead         right = "plugin:read"
+
+	nodeRead   right = "node:read"
+	nodeWrite  right = "node:write"
+	memberRead right = "node:read, or an agent of the cluster"
+	agentRead  right = "agent:read"
+	agentWrite right = "agent:write"
+	opRead     right = "operator:read"
+	opWrite    right = "operator:write"
+
+	poolList      right = "node_pool:read of any"
+	poolRead      right = "node_pool:read"
+	poolWrite     right = "node_pool:write"
+	poolDrop      right = "node_pool:delete"
+	poolNodesRead right = "node:read and node_pool:read"
+	poolJobsRead  right = "list-jobs and node_pool:read"
+
+	namespaceList right = "any capability in any namespace"
+	namespaceRead right = "any capability in the namespace"
+	searchAny     right = "anything that may be found"
+	eventRead     right = "what the topics need"
+	variableAny   right = "any variable"
 )
 
 // handler answers a request: nil is an empty 200, a value becomes JSON.
@@ -75,7 +106,14 @@ type route struct {
 // lists what is refused.
 func routes() []route {
 	table := []route{}
-	for _, group := range [][]route{jobRoutes, nodeNounRoutes, allocRoutes, serverRoutes, clientRoutes, agentRoutes, operatorRoutes, toldRoutes, volumeRoutes, laterRoutes()} {
+	for _, group := range [][]route{
+		jobRoutes, nodeNounRoutes, allocRoutes, serverRoutes, clientRoutes, agentRoutes, operatorRoutes,
+		healRoutes,
+		aclRoutes,
+		variableRoutes, rootKeyRoutes,
+		toldRoutes, volumeRoutes,
+		laterRoutes(),
+	} {
 		table = append(table, group...)
 	}
 	return table
@@ -97,9 +135,9 @@ var jobRoutes = []route{
 	{method: get, path: "/v1/job/{id...}/deployment", right: readJob, where: leaderRead, do: jobLatestDeployment},
 	{method: get, path: "/v1/job/{id...}/versions", right: readJob, where: leaderRead, do: jobVersions},
 	{method: get, path: "/v1/job/{id...}/summary", right: readJob, where: leaderRead, do: jobSummary},
-	{method: get, path: "/v1/job/{id...}/services", right: readJob, where: leaderRead, do: jobServices},
+	{method: get, path: "/v1/job/{id...}/services", right: readService, where: leaderRead, do: jobServices},
 	{method: get, path: "/v1/job/{id...}/submission", right: readJob, where: leaderRead, do: jobSubmission},
-	{method: get, path: "/v1/job/{id...}/scale", right: scaleJob, where: leaderRead, do: jobScaleStatus},
+	{method: get, path: "/v1/job/{id...}/scale", right: readJobScaling, where: leaderRead, do: jobScaleStatus},
 	{method: put, path: "/v1/job/{id...}/scale", right: scaleJob, where: leaderToken, do: jobScale},
 	{method: put, path: "/v1/job/{id...}/plan", right: submitJob, where: leaderRepeat, do: jobPlan},
 	{method: put, path: "/v1/job/{id...}/evaluate", right: submitJob, where: leaderToken, do: jobEvaluate},
@@ -107,7 +145,7 @@ var jobRoutes = []route{
 	{method: put, path: "/v1/job/{id...}/stable", right: submitJob, where: leaderRepeat, do: jobStable},
 	{method: put, path: "/v1/job/{id...}/dispatch", right: dispatchJob, where: leaderToken, do: jobDispatch},
 	{method: put, path: "/v1/job/{id...}/periodic/force", right: submitJob, where: leaderToken, do: jobPeriodicForce},
-	{method: get, path: "/v1/scaling/policies", right: readScaling, where: leaderRead, do: scalingPolicies},
+	{method: get, path: "/v1/scaling/policies", right: listScaling, where: leaderRead, do: scalingPolicies},
 	{method: get, path: "/v1/scaling/policy/{id}", right: readScaling, where: leaderRead, do: scalingPolicy},
 }
 
@@ -119,13 +157,13 @@ var nodeNounRoutes = []route{
 	{method: put, path: "/v1/node/{id}/eligibility", right: nodeWrite, where: leaderRepeat, do: nodeEligibility},
 	{method: put, path: "/v1/node/{id}/evaluate", right: nodeWrite, where: leaderWrite, do: nodeEvaluate},
 	{method: put, path: "/v1/node/{id}/purge", right: nodeWrite, where: leaderWrite, do: nodePurge},
-	{method: get, path: "/v1/node/pools", right: poolRead, where: leaderRead, do: poolsList},
+	{method: get, path: "/v1/node/pools", right: poolList, where: leaderRead, do: poolsList},
 	{method: put, path: "/v1/node/pools", right: poolWrite, where: leaderRepeat, do: poolUpsert},
 	{method: get, path: "/v1/node/pool/{name}", right: poolRead, where: leaderRead, do: poolInfo},
 	{method: put, path: "/v1/node/pool/{name}", right: poolWrite, where: leaderRepeat, do: poolUpsert},
-	{method: del, path: "/v1/node/pool/{name}", right: poolWrite, where: leaderWrite, do: poolDelete},
-	{method: get, path: "/v1/node/pool/{name}/nodes", right: nodeRead, where: leaderRead, do: poolNodes},
-	{method: get, path: "/v1/node/pool/{name}/jobs", right: listJobs, where: leaderRead, do: poolJobs},
+	{method: del, path: "/v1/node/pool/{name}", right: poolDrop, where: leaderWrite, do: poolDelete},
+	{method: get, path: "/v1/node/pool/{name}/nodes", right: poolNodesRead, where: leaderRead, do: poolNodes},
+	{method: get, path: "/v1/node/pool/{name}/jobs", right: poolJobsRead, where: leaderRead, do: poolJobs},
 }
 
 var allocRoutes = []route{
@@ -149,17 +187,17 @@ var allocRoutes = []route{
 }
 
 var serverRoutes = []route{
-	{method: get, path: "/v1/services", right: readJob, where: leaderRead, do: servicesList},
-	{method: get, path: "/v1/service/{name}", right: readJob, where: leaderRead, do: serviceInfo},
+	{method: get, path: "/v1/services", right: readService, where: leaderRead, do: servicesList},
+	{method: get, path: "/v1/service/{name}", right: readService, where: leaderRead, do: serviceInfo},
 	{method: del, path: "/v1/service/{name}/{id}", right: submitJob, where: leaderRepeat, do: serviceDelete},
-	{method: get, path: "/v1/namespaces", right: anyone, where: leaderRead, do: namespacesList},
+	{method: get, path: "/v1/namespaces", right: namespaceList, where: leaderRead, do: namespacesList},
 	{method: put, path: "/v1/namespace", right: management, where: leaderRepeat, do: namespaceUpsert},
-	{method: get, path: "/v1/namespace/{name}", right: anyone, where: leaderRead, do: namespaceInfo},
+	{method: get, path: "/v1/namespace/{name}", right: namespaceRead, where: leaderRead, do: namespaceInfo},
 	{method: put, path: "/v1/namespace/{name}", right: management, where: leaderRepeat, do: namespaceUpsert},
 	{method: del, path: "/v1/namespace/{name}", right: management, where: leaderWrite, do: namespaceDelete},
-	{method: get, path: "/v1/event/stream", right: anyone, where: anyServer, do: eventStream},
-	{method: put, path: "/v1/search", right: anyone, where: leaderRead, do: searchPrefix},
-	{method: put, path: "/v1/search/fuzzy", right: anyone, where: leaderRead, do: searchFuzzy},
+	{method: get, path: "/v1/event/stream", right: eventRead, where: anyServer, do: eventStream},
+	{method: put, path: "/v1/search", right: searchAny, where: leaderRead, do: searchPrefix},
+	{method: put, path: "/v1/search/fuzzy", right: searchAny, where: leaderRead, do: searchFuzzy},
 	{method: get, path: "/v1/status/leader", right: anyone, where: anyServer, do: statusLeader},
 	{method: get, path: "/v1/status/peers", right: anyone, where: anyServer, do: statusPeers},
 	{method: get, path: "/v1/regions", right: anyone, where: here, do: regionsList},
@@ -186,7 +224,7 @@ var clientRoutes = []route{
 
 var agentRoutes = []route{
 	{method: get, path: "/v1/agent/self", right: agentRead, where: here, do: agentSelf},
-	{method: get, path: "/v1/agent/members", right: nodeRead, where: here, do: agentMembers},
+	{method: get, path: "/v1/agent/members", right: memberRead, where: here, do: agentMembers},
 	{method: get, path: "/v1/agent/servers", right: agentRead, where: here, do: agentServers},
 	{method: put, path: "/v1/agent/servers", right: agentWrite, where: here, do: agentSetServers},
 	{method: get, path: "/v1/agent/health", right: anyone, where: here, do: agentHealth},
@@ -203,8 +241,7 @@ var agentRoutes = []route{
 	{method: get, path: "/v1/agent/monitor", right: agentRead, where: onAgent, do: agentMonitor},
 	{method: get, path: "/v1/agent/host", right: agentRead, where: onAgent, do: agentHost},
 	{method: get, path: "/v1/agent/pprof/{profile}", right: agentWrite, where: onAgent, do: agentPprof},
-	{method: get, path: "/v1/metrics", right: anyone, where: here, do: metrics},
-	{method: get, path: "/.well-known/jwks.json", right: anyone, where: here, do: jwks},
+	{method: get, path: "/v1/metrics", right: agentRead, where: here, do: metrics},
 }
 
 var operatorRoutes = []route{

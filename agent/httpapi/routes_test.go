@@ -133,48 +133,48 @@ GET /v1/operator/scheduler/configuration yes
 PUT /v1/operator/scheduler/configuration yes
 GET /v1/operator/snapshot yes
 PUT /v1/operator/snapshot yes
-GET /v1/operator/keyring/keys later
-DELETE /v1/operator/keyring/key/x later
-PUT /v1/operator/keyring/rotate later
+GET /v1/operator/keyring/keys yes
+DELETE /v1/operator/keyring/key/x yes
+PUT /v1/operator/keyring/rotate yes
 GET /v1/operator/license yes
 PUT /v1/operator/license enterprise
 GET /v1/operator/utilization enterprise
 POST /v1/operator/utilization enterprise
 GET /v1/operator/upgrade-check/vault-workload-identity yes
 GET /.well-known/jwks.json yes
-GET /.well-known/openid-configuration later
-PUT /v1/acl/bootstrap later
-GET /v1/acl/policies later
-GET /v1/acl/policy/x later
-PUT /v1/acl/policy/x later
-DELETE /v1/acl/policy/x later
-GET /v1/acl/policy/self later
-GET /v1/acl/tokens later
-PUT /v1/acl/token later
-GET /v1/acl/token/x later
-PUT /v1/acl/token/x later
-DELETE /v1/acl/token/x later
-GET /v1/acl/token/self later
-PUT /v1/acl/token/onetime later
-PUT /v1/acl/token/onetime/exchange later
-GET /v1/acl/roles later
-PUT /v1/acl/role later
-GET /v1/acl/role/x later
-GET /v1/acl/role/name/x later
-GET /v1/acl/auth-methods later
-PUT /v1/acl/auth-method later
-GET /v1/acl/auth-method/x later
-GET /v1/acl/binding-rules later
-PUT /v1/acl/binding-rule later
-GET /v1/acl/binding-rule/x later
+GET /.well-known/openid-configuration yes
+PUT /v1/acl/bootstrap yes
+GET /v1/acl/policies yes
+GET /v1/acl/policy/x yes
+PUT /v1/acl/policy/x yes
+DELETE /v1/acl/policy/x yes
+GET /v1/acl/policy/self yes
+GET /v1/acl/tokens yes
+PUT /v1/acl/token yes
+GET /v1/acl/token/x yes
+PUT /v1/acl/token/x yes
+DELETE /v1/acl/token/x yes
+GET /v1/acl/token/self yes
+PUT /v1/acl/token/onetime yes
+PUT /v1/acl/token/onetime/exchange yes
+GET /v1/acl/roles yes
+PUT /v1/acl/role yes
+GET /v1/acl/role/x yes
+GET /v1/acl/role/name/x yes
+GET /v1/acl/auth-methods yes
+PUT /v1/acl/auth-method yes
+GET /v1/acl/auth-method/x yes
+GET /v1/acl/binding-rules yes
+PUT /v1/acl/binding-rule yes
+GET /v1/acl/binding-rule/x yes
 PUT /v1/acl/oidc/auth-url later
 PUT /v1/acl/oidc/complete-auth later
-PUT /v1/acl/login later
+PUT /v1/acl/login yes
 PUT /v1/acl/identity/client-introduction-token later
-GET /v1/vars later
-GET /v1/var/a/b/c later
-PUT /v1/var/a/b/c later
-DELETE /v1/var/a/b/c later
+GET /v1/vars yes
+GET /v1/var/a/b/c yes
+PUT /v1/var/a/b/c yes
+DELETE /v1/var/a/b/c yes
 GET /v1/namespaces yes
 PUT /v1/namespace yes
 GET /v1/namespace/x yes
@@ -298,7 +298,7 @@ func TestMethodAndPathErrors(t *testing.T) {
 		{"GET", "/v1/nope", 404, ""},
 		{"GET", "/", 404, ""},
 		{"PUT", "/v1/internal/node/register", 404, ""}, // not on the people's port
-		{"GET", "/v1/acl/tokens", 501, "ACLs: not supported by this version yet"},
+		{"GET", "/v1/acl/tokens", 400, "ACL support disabled"},
 		{"GET", "/v1/quotas", 501, "Nomad Enterprise only endpoint"},
 		{"GET", "/v1/jobs?index=-1", 400, "Invalid index"},
 		{"GET", "/v1/jobs?index=1&wait=soon", 400, "Invalid wait time"},

@@ -1,19 +1,5 @@
 package httpapi
 
-// Rights to volumes, named as Nomad's capabilities are.
-const (
-	csiList            right = "csi-list-volume"
-	csiRead            right = "csi-read-volume"
-	csiWrite           right = "csi-write-volume"
-	hostVolumeRead     right = "host-volume-read"
-	hostVolumeCreate   right = "host-volume-create"
-	hostVolumeRegister right = "host-volume-register"
-	hostVolumeDelete   right = "host-volume-delete"
-	volumeList         right = "csi-list-volume or host-volume-read"
-	pluginList         right = "plugin:list"
-	pluginRead         right = "plugin:read"
-)
-
 // toldRoutes are what operators tell nodes, jobs and servers.
 var toldRoutes = []route{
 	{method: get, path: "/v1/client/metadata", right: nodeRead, where: onNode, do: nodeMetaRead},

@@ -142,7 +142,7 @@ func scalingPolicies(a *API, r *request) (any, error) {
 	wantJob, wantType := r.query.Get("job"), r.query.Get("type")
 	return a.read(r, func(snap *state.Snapshot, ws memdb.WatchSet) (any, uint64, error) {
 		stubs := []*api.ScalingPolicyListStub{}
-		for job := range snap.Jobs(ws, r.namespace, wantJob) {
+		for job := range visible(r, jobSpace, snap.Jobs(ws, r.namespace, wantJob)) {
 			if wantJob != "" && *job.ID != wantJob {
 				continue
 			}
@@ -162,15 +162,23 @@ func scalingPolicies(a *API, r *request) (any, error) {
 // scalingPolicy is GET /v1/scaling/policy/:id.
 func scalingPolicy(a *API, r *request) (any, error) {
 	return a.read(r, func(snap *state.Snapshot, ws memdb.WatchSet) (any, uint64, error) {
-		for job := range snap.Jobs(ws, state.AllNamespaces, "") {
-			for _, p := range policiesOf(job) {
-				if p.ID == r.vars["id"] {
-					return p, p.ModifyIndex, nil
-				}
-			}
+		if p := findPolicy(snap, ws, r.vars["id"]); p != nil {
+			return p, p.ModifyIndex, nil
 		}
 		return nil, snap.Index(state.TableJobs), notFound("policy not found")
 	})
+}
+
+// findPolicy is the scaling policy of that ID, nil if there is none.
+func findPolicy(snap *state.Snapshot, ws memdb.WatchSet, id string) *api.ScalingPolicy {
+	for job := range snap.Jobs(ws, state.AllNamespaces, "") {
+		for _, p := range policiesOf(job) {
+			if p.ID == id {
+				return p
+			}
+		}
+	}
+	return nil
 }
 
 // policiesOf lists a job's scaling policies, one a group at most. A policy's ID

@@ -81,21 +81,36 @@ func searchPrefix(a *API, r *request) (any, error) {
 			if body.Context != src.context && body.Context != contexts.All && body.Context != "" {
 				continue
 			}
-			ids := []string{}
-			more := false
-			for id := range src.ids(snap, r.namespace, body.Prefix) {
-				if len(ids) == maxMatches {
-					more = true
-					break
+			where := a.reach(r, snap, src.context)
+			if len(where) == 0 {
+				if body.Context == src.context {
+					return nil, 1, errDenied
 				}
-				ids = append(ids, id)
+				continue
 			}
-			resp.Matches[src.context], resp.Truncations[src.context] = ids, more
+			resp.Matches[src.context], resp.Truncations[src.context] = src.find(r, snap, where, body.Prefix)
 		}
 		index := snap.LastIndex()
 		resp.LastIndex = index
 		return resp, index, nil
 	})
+}
+
+// find lists the things that begin with prefix, where the caller may look.
+func (src source) find(r *request, snap *state.Snapshot, where []string, prefix string) (ids []string, more bool) {
+	ids = []string{}
+	for _, ns := range where {
+		for id := range src.ids(snap, ns, prefix) {
+			if !r.finds(src.context, ns, id) {
+				continue
+			}
+			if len(ids) == maxMatches {
+				return ids, true
+			}
+			ids = append(ids, id)
+		}
+	}
+	return ids, false
 }
 
 func knownContext(c contexts.Context) bool {

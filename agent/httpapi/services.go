@@ -32,7 +32,7 @@ func servicesList(a *API, r *request) (any, error) {
 	}
 	return a.read(r, func(snap *state.Snapshot, ws memdb.WatchSet) (any, uint64, error) {
 		tags := map[string]map[string]map[string]bool{} // namespace, service, tag
-		for s := range snap.Services(ws, r.namespace) {
+		for s := range visible(r, serviceSpace, snap.Services(ws, r.namespace)) {
 			ok, err := match(&s.ServiceRegistration)
 			if err != nil {
 				return nil, 1, err
@@ -82,7 +82,7 @@ func serviceInfo(a *API, r *request) (any, error) {
 		show: func(s *state.Service) *api.ServiceRegistration { return &s.ServiceRegistration },
 	}
 	return readPage(a, r, l, func(s *state.Snapshot, ws memdb.WatchSet) (iter.Seq[*state.Service], uint64) {
-		picked := s.ServicesByName(ws, r.namespace, r.vars["name"])
+		picked := visible(r, serviceSpace, s.ServicesByName(ws, r.namespace, r.vars["name"]))
 		if n > 0 {
 			picked = slices.Values(choose(slices.Collect(picked), n, key))
 		}

@@ -74,7 +74,7 @@ func jobsStatuses(a *API, r *request) (any, error) {
 	}
 	return readPage(a, r, l, func(s *state.Snapshot, ws memdb.WatchSet) (iter.Seq[*api.Job], uint64) {
 		snap, watch = s, ws
-		return s.Jobs(ws, r.namespace, r.prefix), s.Index(state.TableJobs, state.TableSummaries, state.TableAllocs, state.TableDeployments)
+		return visible(r, jobSpace, s.Jobs(ws, r.namespace, r.prefix)), s.Index(state.TableJobs, state.TableSummaries, state.TableAllocs, state.TableDeployments)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/go-memdb"
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/acl"
 	"github.com/selfheal/selfheal/agent/state"
 )
 
@@ -37,8 +38,10 @@ func volumesList(a *API, r *request) (any, error) {
 func csiVolumesList(a *API, r *request) (any, error) {
 	plugin, node := r.query.Get("plugin_id"), r.query.Get("node_id")
 	l := list[*api.CSIVolume, *api.CSIVolumeListStub]{
-		at:       func(v *api.CSIVolume) token { return byName(v.Namespace, v.ID) },
-		keep:     func(v *api.CSIVolume) bool { return node == "" && (plugin == "" || v.PluginID == plugin) },
+		at: func(v *api.CSIVolume) token { return byName(v.Namespace, v.ID) },
+		keep: func(v *api.CSIVolume) bool {
+			return node == "" && (plugin == "" || v.PluginID == plugin) && r.may(v.Namespace, acl.CSIListVolume)
+		},
 		filterOn: func(v *api.CSIVolume) any { return state.ShownCSIVolume(v) },
 		show:     csiStub,
 	}
@@ -116,6 +119,9 @@ func (r *request) checkCSIVolume(v *api.CSIVolume) error {
 	}
 	if v.Namespace == state.AllNamespaces {
 		return badRequest("volume %q: name one namespace", v.ID)
+	}
+	if !r.may(v.Namespace, acl.CSIWriteVolume) {
+		return errDenied
 	}
 	if v.ExternalID == "" {
 		v.ExternalID = v.ID

@@ -2,80 +2,153 @@ package leader
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
 
+	"github.com/selfheal/selfheal/agent/state"
 	"github.com/selfheal/selfheal/scheduler"
 )
 
-// ask is a question to the evaluator, which alone may read the index.
-type ask struct {
-	job   *api.Job
-	reply chan WhatIf
+// ErrNotLeading: this server stopped leading before a question was answered.
+var ErrNotLeading = errors.New("this server does not lead any more: ask again")
+
+// question is asked of the evaluator, which alone may read the index.
+type question struct {
+	ctx context.Context // of who asks; its end gives the question up
+	// begin answers at once and returns nil, or returns what is left to do, which is done
+	// step by step between decisions.
+	begin func(*evaluator) *scheduler.Inquiry
+	work  *scheduler.Inquiry // nil: not begun
+	err   error
+	done  chan struct{} // closed when there is an answer, or err
+}
+
+// ask puts a question to the evaluator and waits for its answer.
+func (l *Leader) ask(ctx context.Context, begin func(*evaluator) *scheduler.Inquiry) error {
+	q := &question{ctx: ctx, begin: begin, done: make(chan struct{})}
+	select {
+	case l.evaluate.asks <- q:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-q.done:
+		return q.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// consider begins every new question, which answers the short ones, and goes on with one
+// of the others for a step of a few milliseconds, in turn. So decisions wait no longer than
+// that for answers, and answers come however much there is to decide.
+func (e *evaluator) consider() {
+	e.questions = slices.DeleteFunc(e.questions, func(q *question) bool {
+		if q.ctx.Err() != nil { // nobody waits for it
+			if q.work != nil {
+				q.work.Close()
+			}
+			return true
+		}
+		if q.work == nil {
+			if q.work = q.begin(e); q.work == nil {
+				close(q.done)
+			}
+		}
+		return q.work == nil
+	})
+	if len(e.questions) == 0 {
+		return
+	}
+	q := e.questions[0]
+	e.questions = e.questions[1:]
+	if q.work.Step() {
+		e.questions = append(e.questions, q)
+	} else {
+		close(q.done)
+	}
+}
+
+// dismiss gives all questions up: this server does not lead any more.
+func (e *evaluator) dismiss() {
+	for _, q := range e.questions {
+		if q.work != nil {
+			q.work.Close()
+		}
+		q.err = ErrNotLeading
+		close(q.done)
+	}
+	e.questions = nil
+}
+
+// source tells the scheduler what it needs of a job, as the state is when it is asked.
+func (e *evaluator) source(namespace, id string) scheduler.Request {
+	snap := e.l.cfg.State.Snapshot()
+	return scheduler.Request{
+		Now: time.Now(), Job: e.lowered(snap.Job(nil, namespace, id)), Namespace: namespace, JobID: id,
+		Versions: func(v uint64) *scheduler.Job {
+			return e.lowered(snap.JobVersion(nil, namespace, id, v))
+		},
+		Deployment: lowerDeployment(snap.LatestDeployment(nil, namespace, id)),
+		Settings:   lowerSettings(snap.SchedulerConfig(nil)),
+	}
 }
 
 // WhatIf is what a decision would be.
 type WhatIf struct {
 	Annotations *api.PlanAnnotations
 	Failed      map[string]*api.AllocationMetric
+	// Waiting describes the evaluation that would wait for what Failed names.
+	Waiting string
 }
 
 // Plan says what registering job would do, and changes nothing. The job must be
 // canonical and valid.
 func (l *Leader) Plan(ctx context.Context, job *api.Job) (WhatIf, error) {
-	a := ask{job: job, reply: make(chan WhatIf, 1)}
-	select {
-	case l.evaluate.asks <- a:
-	case <-ctx.Done():
-		return WhatIf{}, ctx.Err()
-	}
-	select {
-	case out := <-a.reply:
-		return out, nil
-	case <-ctx.Done():
-		return WhatIf{}, ctx.Err()
-	}
-}
-
-// answer is the same decision that an evaluation would make, without the commit.
-func (e *evaluator) answer(a ask) WhatIf {
-	snap := e.l.cfg.State.Snapshot()
-	next := *a.job
-	ns, id := *next.Namespace, *next.ID
-	var version, created uint64
-	present := snap.Job(nil, ns, id)
-	if present != nil {
-		version, created = *present.Version+1, deref(present.CreateIndex)
-	}
-	next.Version, next.CreateIndex = &version, &created
-	job := lowerJob(&next)
-	if present != nil && sameShape(e.lowered(present), job) {
-		job.Version = *present.Version // unchanged: the version would stay
-	}
-	p := scheduler.Schedule(scheduler.Request{
-		Cluster: e.cluster, Now: time.Now(), Job: job, Namespace: ns, JobID: id,
-		Versions: func(v uint64) *scheduler.Job {
-			return e.lowered(snap.JobVersion(nil, ns, id, v))
-		},
-		Deployment: lowerDeployment(snap.LatestDeployment(nil, ns, id)),
-		Settings:   lowerSettings(snap.SchedulerConfig(nil)), Trigger: "job-register",
+	var out WhatIf
+	err := l.ask(ctx, func(e *evaluator) *scheduler.Inquiry {
+		snap := e.l.cfg.State.Told()
+		req := e.planned(snap, job)
+		req.Cluster = e.cluster
+		p := scheduler.Schedule(req)
+		out = WhatIf{
+			Annotations: &api.PlanAnnotations{DesiredTGUpdates: raiseDesired(p.Desired), PreemptedAllocs: preempted(snap, &p)},
+			Failed:      raiseFailed(p.Failed),
+			Waiting:     waiting(p.Failed),
+		}
+		return nil
 	})
-	return WhatIf{
-		Annotations: &api.PlanAnnotations{DesiredTGUpdates: raiseDesired(p.Desired)},
-		Failed:      raiseFailed(p.Failed),
+	if err != nil {
+		return WhatIf{}, err
 	}
+	return out, nil
 }
 
-// sameShape reports whether two versions of a job ask for the same.
-func sameShape(a, b *scheduler.Job) bool {
-	if a.Stopped != b.Stopped || len(a.Groups) != len(b.Groups) {
-		return false
-	}
-	for i := range a.Groups {
-		if a.Groups[i].Shape != b.Groups[i].Shape {
-			return false
+// planned is the decision that registering job would lead to.
+func (e *evaluator) planned(snap *state.Snapshot, job *api.Job) scheduler.Request {
+	req := e.source(*job.Namespace, *job.ID)
+	next := *job
+	version, created := uint64(0), uint64(0)
+	if present := snap.Job(nil, *job.Namespace, *job.ID); present != nil {
+		version, created = *present.Version, deref(present.CreateIndex)
+		if deref(present.Stop) || !state.SameSpec(present, job) {
+			version++
 		}
 	}
-	return true
+	next.Version, next.CreateIndex = &version, &created
+	req.Job, req.Trigger = lowerJob(&next), "job-register"
+	return req
+}
+
+// preempted lists the allocations that a decision evicts.
+func preempted(snap *state.Snapshot, p *scheduler.Plan) (out []*api.AllocationListStub) {
+	for _, s := range p.Stops {
+		if a := snap.Alloc(nil, s.ID); a != nil && s.Desired == scheduler.Evict {
+			out = append(out, snap.API(a).Stub())
+		}
+	}
+	return out
 }

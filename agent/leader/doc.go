@@ -7,8 +7,11 @@
 //	leases     nodes outside gossip: calls to any server ─▶ node status
 //	rollout    health of new allocations ─▶ promote, fail, revert, done
 //	drain      nodes that must be emptied ─▶ allocations asked to move
+//	rebalance  nodes that joined or came back ─▶ allocations moved, successor first
 //	membership servers that come and go ─▶ raft's voters
 //	periodic   schedules of periodic jobs ─▶ launches
+//	keyring    root keys that are old ─▶ the next one, re-encryption
+//	locks      locks of variables that nobody renews ─▶ lost
 //	gc         what nobody needs any more ─▶ reap
 //
 // The leader is the only writer, so its snapshot is current and a plan is never

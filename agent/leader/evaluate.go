@@ -32,21 +32,25 @@ type evaluator struct {
 	cluster *scheduler.Cluster
 	jobs    map[*api.Job]*scheduler.Job // rows are immutable, so a row's address names its version
 	drains  map[string]time.Time        // deadlines of draining nodes: what time alone changes in the index
-	asks    chan ask
-	index   uint64 // of the snapshot that is decided on
-	seen    uint64 // of the last change that cluster knows; the snapshot may be ahead of it
+	asks    chan *question
+	// questions that were asked and have no answer yet, oldest first.
+	questions []*question
+	resilient resilienceAnswers
+	index     uint64 // of the snapshot that is decided on
+	seen      uint64 // of the last change that cluster knows
 }
 
 func newEvaluator(l *Leader, f *feed) *evaluator {
-	return &evaluator{l: l, feed: f, busy: l.cfg.Busy("evaluate"), asks: make(chan ask)}
+	return &evaluator{l: l, feed: f, busy: l.cfg.Busy("evaluate"), asks: make(chan *question)}
 }
 
 func (e *evaluator) run(ctx context.Context) error {
 	e.rebuild()
+	defer e.dismiss()
 	for {
 		end := e.busy()
-		e.absorb(e.feed.take())
-		snap := e.l.cfg.State.Snapshot()
+		snap := e.look()
+		e.consider()
 		batch, next := due(snap, time.Now())
 		if snap.SchedulerConfig(nil).PauseEvalBroker { // an operator repairs something: nothing is decided meanwhile
 			batch, next = nil, time.Time{}
@@ -67,8 +71,16 @@ func (e *evaluator) run(ctx context.Context) error {
 }
 
 // wait returns when there is something to look at: a change, a delayed
-// evaluation that is due, or a question, which it answers first.
+// evaluation that is due, or a question. While one is open it does not wait.
 func (e *evaluator) wait(ctx context.Context, next time.Time) error {
+	if len(e.questions) > 0 {
+		select {
+		case q := <-e.asks:
+			e.questions = append(e.questions, q)
+		default:
+		}
+		return ctx.Err()
+	}
 	var timer <-chan time.Time
 	if !next.IsZero() {
 		t := time.NewTimer(time.Until(next))
@@ -80,11 +92,18 @@ func (e *evaluator) wait(ctx context.Context, next time.Time) error {
 		return ctx.Err()
 	case <-e.feed.ready:
 	case <-timer:
-	case a := <-e.asks:
-		e.absorb(e.feed.take())
-		a.reply <- e.answer(a)
+	case q := <-e.asks:
+		e.questions = append(e.questions, q)
 	}
 	return nil
+}
+
+// look takes a snapshot and brings the index up to it or beyond: an index that lacks
+// what an evaluation was made for would find nothing to do, and end it.
+func (e *evaluator) look() *state.Snapshot {
+	snap := e.l.cfg.State.Told()
+	e.absorb(e.feed.take())
+	return snap
 }
 
 // rebuild reads the whole state once, when this server starts to lead. Changes
@@ -250,7 +269,7 @@ func (e *evaluator) plan(snap *state.Snapshot, evals []*api.Evaluation) state.Pl
 	row := snap.Job(nil, main.Namespace, main.JobID)
 	job := e.lowered(row)
 	dep := snap.LatestDeployment(nil, main.Namespace, main.JobID)
-	decision := scheduler.Schedule(scheduler.Request{
+	req := scheduler.Request{
 		Cluster: e.cluster, Now: now, Job: job, Namespace: main.Namespace, JobID: main.JobID,
 		Versions: func(v uint64) *scheduler.Job {
 			return e.lowered(snap.JobVersion(nil, main.Namespace, main.JobID, v))
@@ -263,17 +282,22 @@ func (e *evaluator) plan(snap *state.Snapshot, evals []*api.Evaluation) state.Pl
 			}
 			return ev.WaitUntil, true
 		},
-	})
+	}
+	decision := scheduler.Schedule(req)
+	timed(&decision, time.Since(now))
 	current := ""
 	if job != nil && dep != nil && dep.JobVersion == job.Version && dep.JobCreateIndex == job.CreateIndex && activeDeployment(dep.Status) {
 		current = dep.ID
 	}
 	out := raisePlan(&decision, main, job, current, e.cluster)
-	if d := decision.Deployment; d != nil && d.Status != "" && dep != nil {
-		out.DeploymentSet = &state.DeploymentSet{ID: dep.ID, Status: d.Status, Description: d.Description}
+	if d := decision.Deployment; d != nil && (d.Status != "" || d.Totals != nil) && dep != nil {
+		out.DeploymentSet = &state.DeploymentSet{ID: dep.ID, Status: d.Status, Description: d.Description, Totals: d.Totals}
 	}
 	e.finish(&out, &decision, main, evals, row, now)
-	e.occupy(snap, &decision, main, job)
+	if current != "" { // also where nothing was placed for it
+		out.Evals[0].DeploymentID = current
+	}
+	e.occupy(&req, &decision, main)
 	return out
 }
 
@@ -299,7 +323,7 @@ func (e *evaluator) finish(out *state.Plan, p *scheduler.Plan, main *api.Evaluat
 			done.Status = api.EvalStatusBlocked
 		} else {
 			b := follow(main, triggerQueued, now)
-			b.Status, b.StatusDescription = api.EvalStatusBlocked, "created to place remaining allocations"
+			b.Status, b.StatusDescription = api.EvalStatusBlocked, waiting(p.Failed)
 			b.FailedTGAllocs, b.QueuedAllocations = done.FailedTGAllocs, p.Queued
 			b.SnapshotIndex = e.seen // capacity that came since wakes it at once
 			done.BlockedEval = b.ID
@@ -342,6 +366,15 @@ func (e *evaluator) evicted(p *scheduler.Plan, main *api.Evaluation, now time.Ti
 		out = append(out, ev)
 	}
 	return out
+}
+
+// waiting describes an evaluation that waits for room.
+func waiting(failed map[string]*scheduler.Metric) string {
+	const text = "created to place remaining allocations"
+	if h := hints(failed); h != "" {
+		return text + "; " + h
+	}
+	return text
 }
 
 // hints says, by group, the smallest change that would place what could not be placed.
@@ -389,43 +422,8 @@ func link(out *state.Plan, allocs []string, eval string) {
 
 // occupy applies a decision to the index at once, so that the next job of the
 // same batch sees it. The state's changes say the same again after the commit.
-func (e *evaluator) occupy(snap *state.Snapshot, p *scheduler.Plan, eval *api.Evaluation, job *scheduler.Job) {
-	for _, s := range p.Stops {
-		if a, ok := e.cluster.Alloc(s.ID); ok {
-			next := *a
-			if !s.KeepDesired {
-				next.Desired = s.Desired
-			}
-			if s.Client != "" {
-				next.Client = s.Client
-			}
-			e.cluster.UpsertAlloc(&next)
-		}
+func (e *evaluator) occupy(req *scheduler.Request, p *scheduler.Plan, eval *api.Evaluation) {
+	for _, a := range scheduler.Effects(req, p, func(i int) string { return state.AllocID(eval.ID, i) }) {
+		e.cluster.UpsertAlloc(a)
 	}
-	for i, pl := range p.Placements {
-		ran := job
-		if pl.JobVersion != job.Version {
-			ran = e.lowered(snap.JobVersion(nil, job.Namespace, job.ID, pl.JobVersion))
-		}
-		used := groupUsed(ran, pl.Group)
-		e.cluster.UpsertAlloc(&scheduler.Alloc{
-			ID: state.AllocID(eval.ID, i), Namespace: job.Namespace, Job: job.ID, JobVersion: pl.JobVersion,
-			JobCreateIndex: job.CreateIndex, JobType: job.Type, Group: pl.Group, Index: pl.Index, NodeID: pl.NodeID,
-			Priority: job.Priority, Desired: scheduler.Run, Client: scheduler.Pending, Used: used,
-			Ports: pl.Ports, Cores: pl.Cores, Devices: pl.Devices, Canary: pl.Canary, Previous: pl.Previous,
-		})
-	}
-}
-
-// groupUsed is what an allocation of a group holds.
-func groupUsed(job *scheduler.Job, group string) scheduler.Resources {
-	if job == nil {
-		return scheduler.Resources{}
-	}
-	for _, g := range job.Groups {
-		if g.Name == group {
-			return g.Resources
-		}
-	}
-	return scheduler.Resources{}
 }

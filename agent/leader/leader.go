@@ -37,6 +37,10 @@ type Config struct {
 	// Autopilot says how servers join and leave the consensus group until something
 	// else is set over the API.
 	Autopilot *api.AutopilotConfiguration
+	ACL       ACL
+	// Keys keeps the root keyring; nil: there is none to keep.
+	Keys      Keys
+	KeyPolicy KeyPolicy
 	// Busy gives a loop its busy meter; nil measures nothing.
 	Busy func(loop string) Busy
 }
@@ -46,7 +50,7 @@ func Default() Config {
 	return Config{
 		Graces: Graces{AgentDead: 1200 * time.Millisecond, AgentFrozen: 10 * time.Second, Restarting: 5 * time.Minute},
 		Brake:  Brake{Share: 0.34, Window: 30 * time.Second, Pace: 5 * time.Second},
-		GC:     DefaultGC(),
+		GC:     DefaultGC(), KeyPolicy: DefaultKeyPolicy(),
 
 		Autopilot: state.DefaultAutopilot(),
 	}
@@ -66,6 +70,11 @@ type Leader struct {
 	gc       *collector
 	periodic *periodic
 	leases   *leases
+	balancer *rebalancer
+	tokens   *tokenJanitor
+	replica  *replicator
+	keyring  *keyring
+	locks    *locks
 }
 
 // New subscribes to the state. Nothing runs before Run.
@@ -82,6 +91,10 @@ func New(cfg Config) *Leader {
 	l.gc = newCollector(l)
 	l.periodic = newPeriodic(l, l.subscribe(state.TableJobs))
 	l.leases = newLeases(l, l.subscribe(state.TableNodes))
+	l.balancer = newRebalancer(l, l.subscribe(state.TableNodes, state.TableAllocs, state.TableRebalance, state.TableScheduler))
+	l.tokens, l.replica = newTokenJanitor(l), &replicator{l, l.log.Named("acl")}
+	l.keyring = newKeyring(l, l.subscribe(state.TableRootKeys))
+	l.locks = newLocks(l, l.subscribe(state.TableLocks))
 	cfg.State.Changes(func(changes []state.Change) {
 		for _, f := range l.feeds {
 			f.put(changes)
@@ -117,6 +130,11 @@ func (l *Leader) Run(ctx context.Context) error {
 		{"gc", l.gc.run},
 		{"periodic", l.periodic.run},
 		{"leases", l.leases.run},
+		{"rebalance", l.balancer.run},
+		{"tokens", l.tokens.run},
+		{"acl replica", l.replica.run},
+		{"keyring", l.keyring.run},
+		{"locks", l.locks.run},
 	} {
 		g.Go(func() error {
 			if err := loop.run(ctx); err != nil && !errors.Is(err, context.Canceled) {

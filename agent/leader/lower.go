@@ -4,9 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"net/netip"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,123 +15,8 @@ import (
 	"github.com/selfheal/selfheal/scheduler"
 )
 
-// This file and raise.go are the only conversion between the API's types and
-// the scheduler's: lower goes in, raise comes out.
-
-// lowerNode makes the scheduler's node from a node's row, as it is at now.
-func lowerNode(n *state.Node, now time.Time) scheduler.Node {
-	out := scheduler.Node{
-		ID: n.ID, Name: n.Name, Datacenter: n.Datacenter, Pool: n.NodePool, Class: n.NodeClass,
-		Status:      scheduler.NodeStatus(n.Status),
-		Eligible:    n.SchedulingEligibility == api.NodeSchedulingEligible,
-		Draining:    n.DrainStrategy != nil,
-		DrainForced: drainForced(n.DrainStrategy, now),
-		Attributes:  n.Attributes,
-		Meta:        n.Meta,
-		Drivers:     make(map[string]bool, len(n.Drivers)),
-		MaxAllocs:   n.NodeMaxAllocs,
-	}
-	for name, d := range n.Drivers {
-		out.Drivers[name] = d.Detected && d.Healthy
-	}
-	lowerNodeResources(n, &out)
-	lowerNodeNetworks(n, &out)
-	for name, v := range n.HostVolumes {
-		if out.HostVolumes == nil {
-			out.HostVolumes = map[string]scheduler.HostVolume{}
-		}
-		out.HostVolumes[name] = scheduler.HostVolume{ReadOnly: v.ReadOnly}
-	}
-	return out
-}
-
-// drainForced reports whether what is left on a draining node has to go now.
-func drainForced(d *api.DrainStrategy, now time.Time) bool {
-	return d != nil && (d.Deadline < 0 || !d.ForceDeadline.IsZero() && !now.Before(d.ForceDeadline))
-}
-
-func lowerNodeResources(n *state.Node, out *scheduler.Node) {
-	if r := n.NodeResources; r != nil {
-		out.Capacity = scheduler.Resources{
-			CPU: r.Cpu.CpuShares, Memory: r.Memory.MemoryMB, Disk: r.Disk.DiskMB,
-			Cores: len(r.Cpu.ReservableCpuCores),
-		}
-		out.MinDynamicPort, out.MaxDynamicPort = r.MinDynamicPort, r.MaxDynamicPort
-		for _, d := range r.Devices {
-			out.Devices = append(out.Devices, lowerDevice(d))
-		}
-	}
-	if out.MinDynamicPort == 0 {
-		out.MinDynamicPort = 20000
-	}
-	if out.MaxDynamicPort == 0 {
-		out.MaxDynamicPort = 32000
-	}
-	if r := n.ReservedResources; r != nil {
-		out.Capacity.CPU -= int64(r.Cpu.CpuShares)
-		out.Capacity.Memory -= int64(r.Memory.MemoryMB)
-		out.Capacity.Disk -= int64(r.Disk.DiskMB)
-		out.ReservedPorts = parsePorts(r.Networks.ReservedHostPorts)
-	}
-}
-
-func lowerDevice(d *api.NodeDeviceResource) scheduler.Device {
-	out := scheduler.Device{Vendor: d.Vendor, Type: d.Type, Name: d.Name, Attributes: map[string]string{}}
-	for _, i := range d.Instances {
-		if i.Healthy {
-			out.IDs = append(out.IDs, i.ID)
-		}
-	}
-	for k, a := range d.Attributes {
-		out.Attributes[k] = a.String()
-	}
-	return out
-}
-
-func lowerNodeNetworks(n *state.Node, out *scheduler.Node) {
-	out.IP = n.Attributes["unique.network.ip-address"]
-	if out.IP == "" && n.NodeResources != nil {
-		for _, nw := range n.NodeResources.Networks {
-			if nw.IP != "" {
-				out.IP = nw.IP
-				break
-			}
-		}
-	}
-	for alias, h := range n.HostNetworks {
-		ip := h.CIDR
-		if p, err := netip.ParsePrefix(h.CIDR); err == nil {
-			ip = p.Addr().String()
-		}
-		if out.HostNetworks == nil {
-			out.HostNetworks = map[string]string{}
-		}
-		out.HostNetworks[alias] = ip
-	}
-}
-
-// parsePorts reads "80,443,8000-8100". The agent validated it; what cannot be
-// read is skipped.
-func parsePorts(s string) []int {
-	var out []int
-	for part := range strings.SplitSeq(s, ",") {
-		lo, hi, ranged := strings.Cut(strings.TrimSpace(part), "-")
-		from, err := strconv.Atoi(lo)
-		if err != nil {
-			continue
-		}
-		to := from
-		if ranged {
-			if to, err = strconv.Atoi(hi); err != nil {
-				continue
-			}
-		}
-		for p := from; p <= to && p <= 65535; p++ {
-			out = append(out, p)
-		}
-	}
-	return out
-}
+// This file, lowernode.go and raise.go are the only conversion between the API's
+// types and the scheduler's: lower goes in, raise comes out.
 
 // lowerJob makes the scheduler's job from a canonical one.
 func lowerJob(j *api.Job) *scheduler.Job {
@@ -144,12 +28,15 @@ func lowerJob(j *api.Job) *scheduler.Job {
 		Stopped:       deref(j.Stop),
 		Periodic:      j.Periodic != nil,
 		Parameterized: j.ParameterizedJob != nil && !j.Dispatched,
-		Constraints:   lowerConstraints(nil, j.Constraints),
-		Affinities:    lowerAffinities(nil, j.Affinities),
+		Constraints:   lowerConstraints(nil, j.Constraints, deref(j.Region)),
+		Affinities:    lowerAffinities(nil, j.Affinities, deref(j.Region)),
 		Spreads:       lowerSpreads(j.Spreads),
 	}
 	for _, g := range j.TaskGroups {
-		out.Groups = append(out.Groups, lowerGroup(j, g))
+		lowered := lowerGroup(j, g)
+		lowered.Ask = digest(out.Pool, out.Datacenters, out.Constraints, lowered.Constraints, lowered.Drivers, lowered.Resources,
+			lowered.Ports, lowered.Volumes, lowered.Devices, lowered.Pins, lowered.Tasks)
+		out.Groups = append(out.Groups, lowered)
 	}
 	return out
 }
@@ -157,8 +44,8 @@ func lowerJob(j *api.Job) *scheduler.Job {
 func lowerGroup(j *api.Job, g *api.TaskGroup) *scheduler.Group {
 	out := &scheduler.Group{
 		Name: *g.Name, Count: deref(g.Count),
-		Constraints: lowerConstraints(nil, g.Constraints),
-		Affinities:  lowerAffinities(nil, g.Affinities),
+		Constraints: lowerConstraints(nil, g.Constraints, deref(j.Region)),
+		Affinities:  lowerAffinities(nil, g.Affinities, deref(j.Region)),
 		Spreads:     lowerSpreads(g.Spreads),
 		Resources:   groupResources(g),
 		Ports:       lowerPorts(g),
@@ -172,41 +59,66 @@ func lowerGroup(j *api.Job, g *api.TaskGroup) *scheduler.Group {
 		out.MigrateMax = *g.Migrate.MaxParallel
 	}
 	for _, t := range g.Tasks {
-		out.Constraints = lowerConstraints(out.Constraints, t.Constraints)
-		out.Affinities = lowerAffinities(out.Affinities, t.Affinities)
+		out.Constraints = lowerConstraints(out.Constraints, t.Constraints, deref(j.Region))
+		out.Affinities = lowerAffinities(out.Affinities, t.Affinities, deref(j.Region))
 		if !slices.Contains(out.Drivers, t.Driver) {
 			out.Drivers = append(out.Drivers, t.Driver)
 		}
-		if t.Resources != nil {
-			for _, d := range t.Resources.Devices {
-				out.Devices = append(out.Devices, scheduler.DeviceAsk{
-					Task: t.Name, Name: d.Name, Count: int(deref(d.Count)),
-					Constraints: lowerConstraints(nil, d.Constraints), Affinities: lowerAffinities(nil, d.Affinities),
-				})
-			}
-		}
+		lowerTaskResources(t, out)
 	}
 	for _, v := range g.Volumes {
 		if v.Type == "host" {
-			out.Volumes = append(out.Volumes, scheduler.VolumeAsk{Source: v.Source, ReadOnly: v.ReadOnly, PerAlloc: v.PerAlloc})
+			out.Volumes = append(out.Volumes, scheduler.VolumeAsk{
+				Source: v.Source, ReadOnly: v.ReadOnly, PerAlloc: v.PerAlloc, Sticky: v.Sticky,
+				SingleWriter: v.AccessMode == string(api.HostVolumeAccessModeSingleNodeSingleWriter),
+			})
 		}
 	}
 	slices.SortFunc(out.Volumes, func(a, b scheduler.VolumeAsk) int { return strings.Compare(a.Source, b.Source) })
 	out.Spec = digest(specOf(j, g))
-	out.Shape = digest(j.Meta, j.Namespace, g)
 	return out
 }
 
-func lowerConstraints(out []scheduler.Constraint, in []*api.Constraint) []scheduler.Constraint {
+// lowerTaskResources adds what one task asks for by itself.
+func lowerTaskResources(t *api.Task, out *scheduler.Group) {
+	r := t.Resources
+	if r == nil {
+		return
+	}
+	out.Tasks = append(out.Tasks, scheduler.TaskAsk{Name: t.Name, Resources: taskResources(r)})
+	if n := deref(r.Cores); n > 0 {
+		pin := scheduler.CoreAsk{Task: t.Name, Count: n}
+		if r.NUMA != nil {
+			pin.Affinity, pin.Devices = r.NUMA.Affinity, r.NUMA.Devices
+		}
+		out.Pins = append(out.Pins, pin)
+	}
+	for _, d := range r.Devices {
+		out.Devices = append(out.Devices, scheduler.DeviceAsk{
+			Task: t.Name, Name: d.Name, Count: int(deref(d.Count)),
+			Constraints: lowerConstraints(nil, d.Constraints, ""), Affinities: lowerAffinities(nil, d.Affinities, ""),
+		})
+	}
+}
+
+// inRegion reads ${node.region}, which is the same for all nodes that a job may run on.
+func inRegion(target, region string) string {
+	if target == "${node.region}" {
+		return region
+	}
+	return target
+}
+
+func lowerConstraints(out []scheduler.Constraint, in []*api.Constraint, region string) []scheduler.Constraint {
 	for _, c := range in {
-		out = append(out, scheduler.Constraint{LTarget: c.LTarget, Operand: c.Operand, RTarget: c.RTarget})
+		out = append(out, scheduler.Constraint{LTarget: inRegion(c.LTarget, region), Operand: c.Operand, RTarget: inRegion(c.RTarget, region)})
 	}
 	return out
 }
 
-func lowerAffinities(out []scheduler.Affinity, in []*api.Affinity) []scheduler.Affinity {
+func lowerAffinities(out []scheduler.Affinity, in []*api.Affinity, region string) []scheduler.Affinity {
 	for _, a := range in {
-		out = append(out, scheduler.Affinity{LTarget: a.LTarget, Operand: a.Operand, RTarget: a.RTarget, Weight: int(deref(a.Weight))})
+		out = append(out, scheduler.Affinity{LTarget: inRegion(a.LTarget, region), Operand: a.Operand, RTarget: inRegion(a.RTarget, region), Weight: int(deref(a.Weight))})
 	}
 	return out
 }
@@ -224,7 +136,8 @@ func lowerSpreads(in []*api.Spread) []scheduler.Spread {
 }
 
 // groupResources is what an allocation of the group holds on its node. Tasks of
-// a prestart hook that end before the main tasks start share their room.
+// a prestart hook that end before the main tasks start share their room with them,
+// but not cores: each task pins its own.
 func groupResources(g *api.TaskGroup) scheduler.Resources {
 	var main, pre scheduler.Resources
 	for _, t := range g.Tasks {
@@ -232,13 +145,7 @@ func groupResources(g *api.TaskGroup) scheduler.Resources {
 		if r == nil {
 			continue
 		}
-		one := scheduler.Resources{
-			CPU: int64(deref(r.CPU)), Memory: int64(deref(r.MemoryMB)),
-			MemoryMax: int64(max(deref(r.MemoryMaxMB), deref(r.MemoryMB))), Cores: deref(r.Cores),
-		}
-		if one.Cores > 0 {
-			one.CPU = 0 // cores are counted instead of shares
-		}
+		one := taskResources(r)
 		if l := t.Lifecycle; l != nil && !l.Sidecar && l.Hook == api.TaskLifecycleHookPrestart {
 			pre = addResources(pre, one)
 		} else {
@@ -247,10 +154,21 @@ func groupResources(g *api.TaskGroup) scheduler.Resources {
 	}
 	out := scheduler.Resources{
 		CPU: max(main.CPU, pre.CPU), Memory: max(main.Memory, pre.Memory),
-		MemoryMax: max(main.MemoryMax, pre.MemoryMax), Cores: max(main.Cores, pre.Cores),
+		MemoryMax: max(main.MemoryMax, pre.MemoryMax), Cores: main.Cores + pre.Cores,
 	}
 	if g.EphemeralDisk != nil {
 		out.Disk = int64(deref(g.EphemeralDisk.SizeMB))
+	}
+	return out
+}
+
+func taskResources(r *api.Resources) scheduler.Resources {
+	out := scheduler.Resources{
+		CPU: int64(deref(r.CPU)), Memory: int64(deref(r.MemoryMB)),
+		MemoryMax: int64(max(deref(r.MemoryMaxMB), deref(r.MemoryMB))), Cores: deref(r.Cores),
+	}
+	if out.Cores > 0 {
+		out.CPU = 0 // cores are counted instead of shares
 	}
 	return out
 }
@@ -386,6 +304,11 @@ func lowerAlloc(a *state.Alloc, job *scheduler.Job) *scheduler.Alloc {
 	if job != nil {
 		out.JobType, out.Priority = job.Type, job.Priority
 	}
+	if m := a.Move; m != nil && m.To == "" {
+		out.MoveOffAt = time.Unix(0, m.At)
+	} else if m != nil {
+		out.MoveTo = m.To
+	}
 	if t := a.Transition; t != nil {
 		out.Migrate, out.Reschedule, out.ForceReschedule = deref(t.Migrate), deref(t.Reschedule), deref(t.ForceReschedule)
 		out.NoReplace = deref(t.MigrateDisablePlacement)
@@ -411,8 +334,13 @@ func lowerAlloc(a *state.Alloc, job *scheduler.Job) *scheduler.Alloc {
 	if a.Client == api.AllocClientStatusUnknown {
 		out.UnknownAt = time.Unix(0, a.UnknownAt)
 	}
-	for _, e := range a.Reschedule {
-		out.Reschedules = append(out.Reschedules, scheduler.RescheduleEvent{At: time.Unix(0, e.At), PrevID: e.PrevAlloc, PrevNode: e.PrevNode, Delay: e.Delay})
+	out.Reschedules = lowerReschedules(a.Reschedule)
+	return out
+}
+
+func lowerReschedules(attempts []state.Attempt) (out []scheduler.RescheduleEvent) {
+	for _, e := range attempts {
+		out = append(out, scheduler.RescheduleEvent{At: time.Unix(0, e.At), PrevID: e.PrevAlloc, PrevNode: e.PrevNode, Delay: e.Delay})
 	}
 	return out
 }
@@ -425,16 +353,18 @@ func lowerAllocResources(a *state.Alloc, job *scheduler.Job, out *scheduler.Allo
 	for _, p := range r.Shared.Ports {
 		out.Ports = append(out.Ports, scheduler.Port{Label: p.Label, Value: p.Value, To: p.To, HostIP: p.HostIP})
 	}
-	var g *scheduler.Group
-	if job != nil {
-		for _, each := range job.Groups {
-			if each.Name == a.Group {
-				g = each
-			}
+	out.Cores = a.Cores
+	for _, name := range slices.Sorted(maps.Keys(r.Tasks)) {
+		for _, d := range r.Tasks[name].Devices {
+			out.Devices = append(out.Devices, scheduler.DeviceGrant{Task: name, Vendor: d.Vendor, Type: d.Type, Name: d.Name, IDs: d.DeviceIDs})
 		}
 	}
+	g := groupOf(job, a.Group)
 	if g != nil { // what the group asks, with its lifecycle taken into account
-		out.Used = g.Resources
+		out.Used, out.Volumes = g.Resources, g.Holds(a.Index)
+		if job.Type == scheduler.Service { // the others have no migrate block
+			out.MigrateMax = g.MigrateMax
+		}
 		for i := range out.Ports {
 			for _, ask := range g.Ports {
 				out.Ports[i].Shared = out.Ports[i].Shared || ask.Label == out.Ports[i].Label && ask.IgnoreCollision
@@ -442,11 +372,24 @@ func lowerAllocResources(a *state.Alloc, job *scheduler.Job, out *scheduler.Allo
 		}
 		return
 	}
-	out.Used.Disk = r.Shared.DiskMB
+	out.Used.Disk, out.Used.Cores = r.Shared.DiskMB, len(a.Cores)
 	for _, t := range r.Tasks {
 		out.Used.CPU += t.Cpu.CpuShares
 		out.Used.Memory += t.Memory.MemoryMB
 	}
+}
+
+// groupOf finds a group of a version; nil when one of them is gone.
+func groupOf(job *scheduler.Job, name string) *scheduler.Group {
+	if job == nil {
+		return nil
+	}
+	for _, g := range job.Groups {
+		if g.Name == name {
+			return g
+		}
+	}
+	return nil
 }
 
 // deref reads a pointer of an API type; nil is the zero value.

@@ -1,6 +1,8 @@
 package leader
 
 import (
+	"time"
+
 	"github.com/hashicorp/nomad/api"
 
 	"github.com/selfheal/selfheal/agent/state"
@@ -73,6 +75,11 @@ func raisePlacement(out *state.Plan, pl scheduler.Placement, nodes map[string]in
 		Group: pl.Group, Index: pl.Index, Node: n, JobVersion: pl.JobVersion, Metric: m, Canary: pl.Canary,
 		Previous: pl.Previous, Cores: pl.Cores, Preempts: pl.Preempts, Deployment: deployment,
 	}
+	for _, d := range pl.Devices {
+		p.Devices = append(p.Devices, state.TaskDevice{Task: d.Task, AllocatedDeviceResource: api.AllocatedDeviceResource{
+			Vendor: d.Vendor, Type: d.Type, Name: d.Name, DeviceIDs: d.IDs,
+		}})
+	}
 	for _, port := range pl.Ports {
 		p.Ports = append(p.Ports, api.PortMapping{Label: port.Label, Value: port.Value, To: port.To, HostIP: port.HostIP})
 	}
@@ -113,12 +120,39 @@ func raiseMetric(m *scheduler.Metric) *api.AllocationMetric {
 		NodesEvaluated: m.NodesEvaluated, NodesFiltered: m.NodesFiltered, NodesInPool: m.NodesInPool, NodePool: m.NodePool,
 		NodesAvailable: m.NodesAvailable, ClassFiltered: m.ClassFiltered, ConstraintFiltered: m.ConstraintFiltered,
 		NodesExhausted: m.NodesExhausted, ClassExhausted: m.ClassExhausted, DimensionExhausted: m.DimensionExhausted,
-		CoalescedFailures: m.CoalescedFailures,
+		CoalescedFailures: m.CoalescedFailures, AllocationTime: m.Took,
+	}
+	for task, r := range m.ResourcesExhausted {
+		if out.ResourcesExhausted == nil {
+			out.ResourcesExhausted = map[string]*api.Resources{}
+		}
+		out.ResourcesExhausted[task] = &api.Resources{
+			CPU: new(int(r.CPU)), Cores: new(r.Cores), MemoryMB: new(int(r.Memory)), MemoryMaxMB: new(int(r.MemoryMax)),
+		}
 	}
 	for _, s := range m.Scores {
 		out.ScoreMetaData = append(out.ScoreMetaData, &api.NodeScoreMeta{NodeID: s.NodeID, Scores: s.Scores, NormScore: s.Norm})
 	}
 	return out
+}
+
+// timed shares the time that a decision took among the allocations that it looked for.
+func timed(p *scheduler.Plan, took time.Duration) {
+	metrics := map[*scheduler.Metric]bool{}
+	n := 0
+	for _, pl := range p.Placements {
+		metrics[pl.Metric] = true
+		n++
+	}
+	for _, m := range p.Failed {
+		metrics[m] = true
+		n += 1 + m.CoalescedFailures
+	}
+	for m := range metrics {
+		if m != nil {
+			m.Took = took / time.Duration(n)
+		}
+	}
 }
 
 // raiseFailed explains the groups that could not be placed.

@@ -1,8 +1,11 @@
 package leader
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -20,9 +23,9 @@ type rollout struct {
 	feed *feed
 	busy Busy
 
-	// healthy is, by deployment, how many healthy allocations the last evaluation
-	// that this loop asked for knew of. It saves evaluations and decides nothing.
-	healthy map[string]int
+	// seen is, by deployment, the log index of the last good news of health that this
+	// loop had the job evaluated for. It saves evaluations and decides nothing.
+	seen map[string]uint64
 }
 
 func newRollout(l *Leader, f *feed) *rollout {
@@ -30,7 +33,7 @@ func newRollout(l *Leader, f *feed) *rollout {
 }
 
 func (r *rollout) run(ctx context.Context) error {
-	r.healthy = map[string]int{}
+	r.seen = map[string]uint64{}
 	deadlines := map[string]time.Time{}
 	look := map[string]bool{}
 	for d := range r.l.cfg.State.Snapshot().Deployments(nil, "*", "") {
@@ -92,71 +95,84 @@ func (r *rollout) wait(ctx context.Context, deadlines map[string]time.Time) (map
 
 func (r *rollout) pass(ctx context.Context, look map[string]bool, deadlines map[string]time.Time) error {
 	snap := r.l.cfg.State.Snapshot()
-	for id := range look {
+	for _, id := range slices.Sorted(maps.Keys(look)) {
 		d := snap.Deployment(nil, id)
-		if d == nil || !activeDeployment(d.Status) {
+		if d == nil || !activeDeployment(d.Status) || superseded(snap, d) {
 			delete(deadlines, id)
-			delete(r.healthy, id)
+			delete(r.seen, id)
 			continue
 		}
 		var allocs []*state.Alloc
 		for a := range snap.AllocsByDeployment(nil, id) {
 			allocs = append(allocs, a)
 		}
-		step := rolloutStep(d, snap.JobVersion(nil, d.Namespace, d.JobID, d.JobVersion), allocs, previousStable(snap, d), time.Now())
+		step := rolloutStep(d, snap.JobVersion(nil, d.Namespace, d.JobID, d.JobVersion), allocs, time.Now())
 		if step.deadline.IsZero() {
 			delete(deadlines, id)
 		} else {
 			deadlines[id] = step.deadline
 		}
-		if step.cmd == nil && step.healthy != r.healthy[id] && d.Status == api.DeploymentStatusRunning {
-			step.cmd = &state.UpdateDeployment{ID: id, Evaluate: true, ProgressBy: step.progressBy}
-		}
-		r.healthy[id] = step.healthy
-		if step.cmd == nil {
-			continue
-		}
-		if step.cmd.Status != "" {
-			r.log.Info("deployment "+step.cmd.Status, "job", d.JobID, "deployment", id, "why", step.cmd.Description)
-			delete(deadlines, id)
-		}
-		step.cmd.Trigger = "deployment-watcher"
-		if _, err := r.l.apply(ctx, step.cmd); err != nil {
+		if err := r.take(ctx, d, step); err != nil {
 			return fmt.Errorf("deployment %s: %w", id, err)
 		}
 	}
 	return nil
 }
 
-// previousStable is the version that a failed deployment goes back to: the
-// newest stable one older than the deployment's; nil if there is none.
-func previousStable(snap *state.Snapshot, d *api.Deployment) *uint64 {
-	for _, j := range snap.JobVersions(nil, d.Namespace, d.JobID) {
-		if deref(j.Stable) && *j.Version < d.JobVersion && deref(j.CreateIndex) == d.JobCreateIndex {
-			return j.Version
+// superseded reports whether the job has another version already, or is stopped: its
+// evaluation cancels the deployment, and nothing may overtake that.
+func superseded(snap *state.Snapshot, d *api.Deployment) bool {
+	job := snap.Job(nil, d.Namespace, d.JobID)
+	return job == nil || deref(job.CreateIndex) != d.JobCreateIndex || *job.Version != d.JobVersion
+}
+
+// take commits what one look at a deployment asks for.
+func (r *rollout) take(ctx context.Context, d *api.Deployment, step rolloutPlan) error {
+	if step.cmd == nil && len(step.reschedule) > 0 {
+		cmd := &state.TransitionAllocs{Allocs: map[string]*api.DesiredTransition{}, Trigger: triggerWatcher}
+		for _, id := range step.reschedule {
+			cmd.Allocs[id] = &api.DesiredTransition{Reschedule: new(true)}
+		}
+		if _, err := r.l.apply(ctx, cmd); err != nil {
+			return fmt.Errorf("reschedule %d allocations: %w", len(step.reschedule), err)
 		}
 	}
-	return nil
+	if step.cmd == nil && step.news != r.seen[d.ID] && d.Status == api.DeploymentStatusRunning {
+		step.cmd = &state.UpdateDeployment{ID: d.ID, Evaluate: true}
+	}
+	r.seen[d.ID] = step.news
+	if step.cmd == nil {
+		return nil
+	}
+	if step.cmd.Status != "" {
+		r.log.Info("deployment "+step.cmd.Status, "job", d.JobID, "deployment", d.ID, "why", step.cmd.Description)
+	}
+	step.cmd.Trigger = triggerWatcher
+	_, err := r.l.apply(ctx, step.cmd)
+	return err
 }
+
+const triggerWatcher = "deployment-watcher"
 
 // rolloutPlan is what one look at a deployment asks for.
 type rolloutPlan struct {
 	cmd        *state.UpdateDeployment // nil: nothing but perhaps an evaluation
-	healthy    int
-	deadline   time.Time // when it fails unless something gets healthy; zero: never
-	progressBy map[string]time.Time
+	reschedule []string                // allocations that are no good and run on: another is to take their place
+	news       uint64                  // log index of the last good news of health, 0: none
+	deadline   time.Time               // when it fails unless something gets healthy; zero: never
 }
 
 // rolloutStep decides what becomes of a deployment. It is pure; the deployment's
 // whole memory is in its row and its allocations.
-func rolloutStep(d *api.Deployment, job *api.Job, allocs []*state.Alloc, stable *uint64, now time.Time) rolloutPlan {
-	groups := tally(allocs)
-	out := rolloutPlan{progressBy: map[string]time.Time{}}
+func rolloutStep(d *api.Deployment, job *api.Job, allocs []*state.Alloc, now time.Time) rolloutPlan {
+	groups := tally(allocs, job)
+	out := rolloutPlan{}
 	complete, promotable, canaries, revert := true, true, false, false
 	var failed string
 	for name, g := range d.TaskGroups {
 		t := groups[name]
-		out.healthy += t.healthy
+		out.news = max(out.news, t.news)
+		out.reschedule = append(out.reschedule, t.reschedule...)
 		waiting := g.DesiredCanaries > 0 && !g.Promoted
 		if waiting {
 			canaries = true
@@ -165,44 +181,45 @@ func rolloutStep(d *api.Deployment, job *api.Job, allocs []*state.Alloc, stable 
 		if t.healthy < max(g.DesiredTotal, g.DesiredCanaries) || waiting {
 			complete = false
 		}
-		if t.unhealthy > 0 && g.ProgressDeadline == 0 {
+		if t.hopeless > 0 || t.unhealthy > 0 && g.ProgressDeadline == 0 {
 			failed, revert = "Failed due to unhealthy allocations", revert || g.AutoRevert
 		}
 		done := t.healthy >= g.DesiredTotal || waiting && t.healthyCanaries >= g.DesiredCanaries
 		if g.ProgressDeadline == 0 || done {
 			continue
 		}
-		by := later(t.progress, time.Unix(0, d.CreateTime)).Add(g.ProgressDeadline)
-		out.progressBy[name] = by
+		by := later(requiredBy(d, g), t.setback.Add(g.ProgressDeadline))
 		if !now.Before(by) {
-			failed, revert = "Failed due to progress deadline", revert || g.AutoRevert
+			failed, revert = cmp.Or(failed, "Failed due to progress deadline"), revert || g.AutoRevert
 		} else if out.deadline.IsZero() || by.Before(out.deadline) {
 			out.deadline = by
 		}
 	}
+	slices.Sort(out.reschedule)
 	if d.Status == api.DeploymentStatusPaused {
-		out.deadline = time.Time{}
-		return out
+		return rolloutPlan{news: out.news}
 	}
-	out.cmd = conclude(d, failed, revert, stable, complete, canaries && promotable && autoPromotes(d, job))
+	out.cmd = conclude(d, failed, revert, complete, canaries && promotable && autoPromotes(d, job))
+	if out.cmd != nil && out.cmd.Status != "" {
+		out.deadline = time.Time{}
+	}
 	return out
 }
 
-// conclude makes the command that a deployment's tally calls for, nil for none.
-func conclude(d *api.Deployment, failed string, revert bool, stable *uint64, complete, promote bool) *state.UpdateDeployment {
+// requiredBy is by when a group has to make progress.
+func requiredBy(d *api.Deployment, g *api.DeploymentState) time.Time {
+	if g.RequireProgressBy.IsZero() { // of a version that set it with the first placement
+		return time.Unix(0, d.CreateTime).Add(g.ProgressDeadline)
+	}
+	return g.RequireProgressBy
+}
+
+// conclude makes the command that a deployment's tally calls for, nil for none. What a
+// revert comes to is told by the state, which carries it out.
+func conclude(d *api.Deployment, failed string, revert, complete, promote bool) *state.UpdateDeployment {
 	switch {
-	case failed != "" && revert && stable != nil:
-		return &state.UpdateDeployment{
-			ID: d.ID, Status: api.DeploymentStatusFailed, Revert: stable, Evaluate: true,
-			Description: fmt.Sprintf("%s - rolling back to job version %d", failed, *stable),
-		}
-	case failed != "" && revert:
-		return &state.UpdateDeployment{
-			ID: d.ID, Status: api.DeploymentStatusFailed, Evaluate: true,
-			Description: failed + " - no stable job version to auto revert to",
-		}
 	case failed != "":
-		return &state.UpdateDeployment{ID: d.ID, Status: api.DeploymentStatusFailed, Description: failed, Evaluate: true}
+		return &state.UpdateDeployment{ID: d.ID, Status: api.DeploymentStatusFailed, Description: failed, AutoRevert: revert, Evaluate: true}
 	case complete:
 		return &state.UpdateDeployment{
 			ID: d.ID, Status: api.DeploymentStatusSuccessful, Description: "Deployment completed successfully", Stable: true,
@@ -229,31 +246,59 @@ func autoPromotes(d *api.Deployment, job *api.Job) bool {
 
 // groupTally counts a group's allocations in a deployment.
 type groupTally struct {
-	healthy, unhealthy, healthyCanaries int
-	progress                            time.Time // when something last got placed first or healthy
+	healthy, healthyCanaries int
+	unhealthy, hopeless      int       // of those that should run; hopeless ones may not be rescheduled
+	reschedule               []string  // unhealthy ones that may, and were not asked to
+	news                     uint64    // log index at which something last got healthy
+	setback                  time.Time // when one that was healthy last ended: its successor has a deadline of its own
 }
 
-func tally(allocs []*state.Alloc) map[string]groupTally {
+func tally(allocs []*state.Alloc, job *api.Job) map[string]groupTally {
 	out := map[string]groupTally{}
 	for _, a := range allocs {
-		t := out[a.Group]
 		s := a.DeploymentStatus
+		if s == nil || s.Healthy == nil {
+			continue
+		}
+		t := out[a.Group]
+		wanted := a.Desired == api.AllocDesiredStatusRun
 		switch {
-		case s == nil || s.Healthy == nil:
-		case *s.Healthy:
-			t.progress = later(t.progress, s.Timestamp)
-			if a.Desired == api.AllocDesiredStatusRun && !clientTerminal(a.Client) {
-				t.healthy++
-				if s.Canary {
-					t.healthyCanaries++
-				}
+		case *s.Healthy && wanted && !clientTerminal(a.Client):
+			t.healthy++
+			if s.Canary {
+				t.healthyCanaries++
 			}
-		default:
+		case *s.Healthy:
+			t.setback = later(t.setback, time.Unix(0, a.ModifyTime))
+		case wanted && a.Next == "":
 			t.unhealthy++
+			switch {
+			case !mayReschedule(a, job):
+				t.hopeless++
+			case !clientTerminal(a.Client) && (a.Transition == nil || !deref(a.Transition.Reschedule)):
+				t.reschedule = append(t.reschedule, a.ID)
+			}
+		}
+		if *s.Healthy {
+			t.news = max(t.news, s.ModifyIndex)
 		}
 		out[a.Group] = t
 	}
 	return out
+}
+
+// mayReschedule reports whether the reschedule block allows an unhealthy allocation
+// another try.
+func mayReschedule(a *state.Alloc, job *api.Job) bool {
+	if job == nil {
+		return false
+	}
+	g := job.LookupTaskGroup(a.Group)
+	if g == nil {
+		return false
+	}
+	policy := lowerReschedule(*job.Type, g.ReschedulePolicy)
+	return policy.Allows(lowerReschedules(a.Reschedule), a.DeploymentStatus.Timestamp)
 }
 
 func later(a, b time.Time) time.Time {

@@ -40,6 +40,9 @@ const (
 	callLimit = 5 * time.Second
 	// connectLimit bounds the time until a long poll is on the wire.
 	connectLimit = time.Second
+	// aloneLimit is both while only one server is known: there is no other to turn to,
+	// and asking a busy one again makes it busier.
+	aloneLimit = 30 * time.Second
 	// pollSlack is how much longer than it was asked to hold a poll a server may be
 	// silent. Beside it, a server may add a sixteenth of the wait as jitter.
 	pollSlack = 3 * time.Second
@@ -97,9 +100,7 @@ func (c *Client) Register(ctx context.Context, req RegisterRequest) (*RegisterRe
 // Allocs waits for changes to the node's allocations, at most req.Wait. A server
 // that is silent for a few seconds longer is given up.
 func (c *Client) Allocs(ctx context.Context, req AllocsRequest) (*AllocsResponse, error) {
-	resp, err := race(ctx, c, 0, func(ctx context.Context, server string) (*AllocsResponse, error) {
-		return c.poll(ctx, server, req)
-	})
+	resp, err := turns(ctx, c, func(server string) (*AllocsResponse, error) { return c.poll(ctx, server, req) })
 	if err != nil {
 		return nil, fmt.Errorf("poll allocations: %w", err)
 	}
@@ -149,6 +150,16 @@ func (c *Client) Servers() []string {
 	return servers
 }
 
+// limit is d, or aloneLimit while there is no other server.
+func (c *Client) limit(d time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.servers) == 1 {
+		return aloneLimit
+	}
+	return d
+}
+
 // demoted is 1 for a server that failed lately. Callers hold the lock.
 func (c *Client) demoted(server string) int {
 	if at, ok := c.failedAt[server]; ok && time.Since(at) < demotedFor {
@@ -171,6 +182,7 @@ func (c *Client) Drop(server string) {
 }
 
 var (
+	errNoServers = errors.New("no servers known")
 	errDropped   = errors.New("the server is known to be dead")
 	errNoConnect = errors.New("no connection in time")
 	errSilent    = errors.New("the server was silent for longer than it was asked to wait")
@@ -182,7 +194,7 @@ var (
 func (c *Client) poll(ctx context.Context, server string, req AllocsRequest) (*AllocsResponse, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	connect := time.AfterFunc(connectLimit, func() { cancel(errNoConnect) })
+	connect := time.AfterFunc(c.limit(connectLimit), func() { cancel(errNoConnect) })
 	defer connect.Stop()
 	silence := time.AfterFunc(req.Wait+req.Wait/16+pollSlack, func() { cancel(errSilent) })
 	defer silence.Stop()
@@ -192,12 +204,35 @@ func (c *Client) poll(ctx context.Context, server string, req AllocsRequest) (*A
 	return send[AllocsResponse](ctx, c, server, http.MethodPost, PathAllocs, req)
 }
 
-// race calls do for one server after another, the next when one fails or, with a
-// hedge, when the others have been silent for that long. The first success wins.
+// turns calls do for one server after another, the next when one fails. It needs no
+// goroutine: thousands of nodes may be waiting in it.
+func turns[T any](ctx context.Context, c *Client, do func(server string) (*T, error)) (*T, error) {
+	servers := c.Servers()
+	if len(servers) == 0 {
+		return nil, errNoServers
+	}
+	var errs []error
+	for _, server := range servers {
+		value, err := do(server)
+		switch {
+		case err == nil:
+			return value, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case final(err):
+			return nil, err
+		}
+		errs = append(errs, err)
+	}
+	return nil, worst(errs)
+}
+
+// race calls do for one server after another, the next when one fails or when the others
+// have been silent for the time of the hedge. The first success wins.
 func race[T any](ctx context.Context, c *Client, hedge time.Duration, do func(context.Context, string) (*T, error)) (*T, error) {
 	servers := c.Servers()
 	if len(servers) == 0 {
-		return nil, errors.New("no servers known")
+		return nil, errNoServers
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -220,7 +255,7 @@ func race[T any](ctx context.Context, c *Client, hedge time.Duration, do func(co
 	next()
 	for {
 		var impatient <-chan time.Time
-		if hedge > 0 && started < len(servers) {
+		if started < len(servers) {
 			impatient = time.After(hedge)
 		}
 		select {
@@ -273,7 +308,7 @@ func send[T any](ctx context.Context, c *Client, server, method, path string, bo
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if path != PathAllocs {
-		limit := time.AfterFunc(callLimit, func() { cancel(errTimeLimit) })
+		limit := time.AfterFunc(c.limit(callLimit), func() { cancel(errTimeLimit) })
 		defer limit.Stop()
 	}
 	call := &inflight{server: server, cancel: cancel}

@@ -6,5 +6,6 @@
 //	node ── PUT  /v1/internal/node/register ──▶ leader   who I am, what I have
 //	node ── POST /v1/internal/node/allocs   ──▶ any      (long poll) what changed since index N
 //	node ── PUT  /v1/internal/node/status   ──▶ leader   what became of my allocations
+//	node ── POST /v1/internal/node/identities ─▶ any     sign what my tasks show to others
 //	node ── PUT  /v1/internal/node/goodbye  ──▶ leader   I restart: leave my tasks alone
 package nodeapi

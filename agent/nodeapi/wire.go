@@ -1,6 +1,7 @@
 package nodeapi
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -13,6 +14,8 @@ const (
 	PathAllocs   = "/v1/internal/node/allocs"
 	PathStatus   = "/v1/internal/node/status"
 	PathGoodbye  = "/v1/internal/node/goodbye"
+	// PathIdentities answers what the node's tasks, and the node itself, show to others.
+	PathIdentities = "/v1/internal/node/identities"
 
 	HeaderNode    = "X-Selfheal-Node"
 	HeaderSecret  = "X-Selfheal-Secret"
@@ -83,12 +86,50 @@ type AllocsResponse struct {
 	NoLeader bool `json:"-"`
 }
 
-// Alloc is an allocation on its way to a node: the API's, without its job.
+// Alloc is an allocation on its way to a node: what of the API's a node acts on, which
+// is what MarshalJSON writes, without its job.
 type Alloc struct {
 	api.Allocation
 	JobRef JobRef
+	// Cores are pinned for the allocation, in the order of the tasks that ask for some.
+	Cores []int `json:",omitempty"`
 	// Rebooted: tasks of this allocation cannot be running any more.
 	Rebooted bool `json:",omitempty"`
+}
+
+// MarshalJSON writes what a node acts on and leaves out what only servers need, such as
+// how the node was chosen. When thousands of nodes get work at once, encoding and
+// decoding that was most of what it cost.
+func (a *Alloc) MarshalJSON() ([]byte, error) {
+	return json.Marshal(&order{
+		ID: a.ID, Namespace: a.Namespace, EvalID: a.EvalID, Name: a.Name, NodeID: a.NodeID, NodeName: a.NodeName, JobID: a.JobID, TaskGroup: a.TaskGroup,
+		AllocatedResources: a.AllocatedResources, DesiredStatus: a.DesiredStatus, DesiredDescription: a.DesiredDescription,
+		DesiredTransition: a.DesiredTransition, ClientStatus: a.ClientStatus, TaskStates: a.TaskStates,
+		DeploymentID: a.DeploymentID, DeploymentStatus: a.DeploymentStatus, PreviousAllocation: a.PreviousAllocation,
+		AllocModifyIndex: a.AllocModifyIndex, CreateIndex: a.CreateIndex, CreateTime: a.CreateTime,
+		JobRef: a.JobRef, Rebooted: a.Rebooted,
+	})
+}
+
+// order has the names of api.Allocation, so that Alloc reads it.
+type order struct {
+	ID, Namespace, EvalID, Name, NodeID, JobID, TaskGroup string
+
+	NodeName           string                  `json:",omitempty"`
+	AllocatedResources *api.AllocatedResources `json:",omitempty"`
+	DesiredStatus      string
+	DesiredDescription string                `json:",omitempty"`
+	DesiredTransition  api.DesiredTransition `json:",omitzero"`
+	ClientStatus       string
+	TaskStates         map[string]*api.TaskState  `json:",omitempty"`
+	DeploymentID       string                     `json:",omitempty"`
+	DeploymentStatus   *api.AllocDeploymentStatus `json:",omitempty"`
+	PreviousAllocation string                     `json:",omitempty"`
+	AllocModifyIndex   uint64
+	CreateIndex        uint64
+	CreateTime         int64
+	JobRef             JobRef
+	Rebooted           bool `json:",omitempty"`
 }
 
 // StatusRequest reports what became of allocations. It is idempotent: it states

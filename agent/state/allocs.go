@@ -12,15 +12,32 @@ import (
 // applyUpdateAllocs takes a node's report of its allocations. Allocations that were
 // forgotten meanwhile are passed over.
 func applyUpdateAllocs(t *tx, c *UpdateAllocs) any {
+	if err := t.takeReport(c); err != nil {
+		return err
+	}
+	return nil
+}
+
+// applyUpdateNodes takes many reports; one that is refused keeps none of the others out.
+func applyUpdateNodes(t *tx, c *UpdateNodes) any {
+	refused := make([]error, len(c.Reports))
+	for i := range c.Reports {
+		refused[i] = t.takeReport(&c.Reports[i])
+	}
+	return refused
+}
+
+// takeReport takes all of a report or nothing.
+func (t *tx) takeReport(c *UpdateAllocs) error {
 	for i := range c.Updates {
-		a := t.allocs.get(c.Updates[i].ID)
-		switch {
-		case a == nil:
-			continue
-		case a.NodeID != c.NodeID:
+		if a := t.allocs.get(c.Updates[i].ID); a != nil && a.NodeID != c.NodeID {
 			return ErrPermission{"allocation " + a.ID + " is not on node " + c.NodeID}
 		}
-		t.updateAlloc(a, &c.Updates[i])
+	}
+	for i := range c.Updates {
+		if a := t.allocs.get(c.Updates[i].ID); a != nil {
+			t.updateAlloc(a, &c.Updates[i])
+		}
 	}
 	return nil
 }
@@ -93,6 +110,9 @@ func (t *tx) wantsEval(a, b *Alloc) string {
 	case a.Client == b.Client:
 		return ""
 	case a.Client == api.AllocClientStatusUnknown:
+		if n := t.Node(nil, b.NodeID); n == nil || n.Status != api.NodeStatusReady {
+			return "" // the job is evaluated when the node is ready again; before, it would be lost sight of once more
+		}
 		return triggerReconnect
 	case b.ServerTerminal():
 		return ""

@@ -80,6 +80,9 @@ func applyDeleteNamespace(t *tx, c *DeleteNamespace) any {
 	for j := range t.Jobs(nil, c.Name, "") {
 		return conflictf("namespace %q has jobs, %q for one: stop and purge them first", c.Name, *j.ID)
 	}
+	for v := range t.Variables(nil, c.Name, "") {
+		return conflictf("namespace %q has variables, %q for one: delete them first", c.Name, v.Path)
+	}
 	drop(t, TableNamespaces, old)
 	return nil
 }

@@ -35,6 +35,7 @@ const (
 	TypeSetClusterMeta
 	TypeScaleJob
 	TypeLaunchJobs
+	TypeUpdateNodes
 )
 
 // Later commands number themselves where they are defined: 30 to 49 access control, 50 to
@@ -177,6 +178,10 @@ type UpdateAllocs struct {
 	Updates []AllocUpdate
 }
 
+// UpdateNodes is the reports of several nodes that came together. Result: []error, by
+// report: nil where it was taken.
+type UpdateNodes struct{ Reports []UpdateAllocs }
+
 // AllocUpdate is one allocation's report by its node.
 type AllocUpdate struct {
 	ID                string
@@ -247,8 +252,15 @@ type Placement struct {
 	Reschedule []Attempt         `json:",omitempty"` // those before it, and the one that it is
 	Ports      []api.PortMapping `json:",omitempty"`
 	Cores      []int             `json:",omitempty"`
+	Devices    []TaskDevice      `json:",omitempty"`
 	Preempts   []string          `json:",omitempty"`
 	Deployment string            `json:",omitempty"` // deployment ID, "" none
+}
+
+// TaskDevice is what one task gets of a group of equal devices.
+type TaskDevice struct {
+	Task string
+	api.AllocatedDeviceResource
 }
 
 // Stop ends an allocation, or marks it lost or unknown.
@@ -274,8 +286,12 @@ type NewDeployment struct {
 	Groups     map[string]*api.DeploymentState
 }
 
-// DeploymentSet changes the status of a deployment.
-type DeploymentSet struct{ ID, Status, Description string }
+// DeploymentSet changes the status of a deployment ("" = unchanged), or how many
+// allocations of a group it waits for.
+type DeploymentSet struct {
+	ID, Status, Description string
+	Totals                  map[string]int `json:",omitempty"` // by group
+}
 
 // UpsertEvals stores evaluations as given (their index fields are set by the
 // entry). Result: error or nil.
@@ -292,12 +308,11 @@ type UpdateDeployment struct {
 	PromoteAll bool     `json:",omitempty"`
 	// Healthy and Unhealthy set allocations' health by hand.
 	Healthy, Unhealthy []string `json:",omitempty"`
-	// Revert re-registers this version of the job as a new one, nil: no revert.
-	Revert *uint64 `json:",omitempty"`
+	// AutoRevert re-registers the newest stable version of the job before the deployment's
+	// as a new one, if there is one, and ends the description with what came of it.
+	AutoRevert bool `json:",omitempty"`
 	// Stable marks the deployment's job version stable.
 	Stable bool `json:",omitempty"`
-	// ProgressBy resets the progress deadline of groups.
-	ProgressBy map[string]time.Time `json:",omitempty"`
 	// Evaluate the job afterwards. Without a trigger the evaluation is a new one (what
 	// a user asked for); with one, a pending evaluation of the job will do.
 	Evaluate bool   `json:",omitempty"`
@@ -356,6 +371,7 @@ func (*NodeStatus) Type() Type         { return TypeNodeStatus }
 func (*NodeEligibility) Type() Type    { return TypeNodeEligibility }
 func (*NodeDrain) Type() Type          { return TypeNodeDrain }
 func (*UpdateAllocs) Type() Type       { return TypeUpdateAllocs }
+func (*UpdateNodes) Type() Type        { return TypeUpdateNodes }
 func (*TransitionAllocs) Type() Type   { return TypeTransitionAllocs }
 func (*ApplyPlans) Type() Type         { return TypeApplyPlans }
 func (*UpsertEvals) Type() Type        { return TypeUpsertEvals }

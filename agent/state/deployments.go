@@ -39,27 +39,66 @@ func (t *tx) createDeployment(p *Plan, current *api.Job) {
 	d := &api.Deployment{
 		ID: id, Namespace: p.Namespace, JobID: p.JobID, JobVersion: *v.Version,
 		JobModifyIndex: *v.ModifyIndex, JobSpecModifyIndex: *v.JobModifyIndex, JobCreateIndex: *current.CreateIndex,
-		Status: api.DeploymentStatusRunning, StatusDescription: "Deployment is running",
+		Status:      api.DeploymentStatusRunning,
 		TaskGroups:  map[string]*api.DeploymentState{},
 		CreateIndex: t.index, CreateTime: t.at,
 	}
 	for name, g := range p.Deployment.Groups {
 		if g != nil {
 			gc := *g
+			t.extend(&gc)
 			d.TaskGroups[name] = &gc
 		}
 	}
+	d.StatusDescription = runningDescription(d, v)
 	t.putDeployment(nil, d)
 }
 
-// setDeploymentStatus moves a deployment to another status; an end is final.
+// extend starts a group's progress deadline anew. It runs from the deployment's
+// beginning, so that one that can place nothing ends too.
+func (t *tx) extend(g *api.DeploymentState) {
+	if g.ProgressDeadline > 0 {
+		g.RequireProgressBy = t.time().Add(g.ProgressDeadline)
+	}
+}
+
+// setDeploymentStatus moves a deployment to another status; an end is final. One that
+// goes on after a pause has its whole deadline again, and says itself what it waits for.
 func (t *tx) setDeploymentStatus(id, status, description string) {
 	d := t.Deployment(nil, id)
-	if d == nil || deploymentOver(d.Status) || d.Status == status && d.StatusDescription == description {
+	if d == nil || deploymentOver(d.Status) {
 		return
 	}
 	c := copyDeployment(d)
+	if status == api.DeploymentStatusRunning {
+		if v := t.JobVersion(nil, d.Namespace, d.JobID, d.JobVersion); v != nil {
+			description = runningDescription(d, v)
+		}
+	}
+	if d.Status == status && d.StatusDescription == description {
+		return
+	}
+	if status == api.DeploymentStatusRunning && d.Status == api.DeploymentStatusPaused {
+		for _, g := range c.TaskGroups {
+			t.extend(g)
+		}
+	}
 	c.Status, c.StatusDescription = status, description
+	t.putDeployment(d, c)
+}
+
+// setTotals changes how many allocations a deployment waits for.
+func (t *tx) setTotals(id string, totals map[string]int) {
+	d := t.Deployment(nil, id)
+	if d == nil || deploymentOver(d.Status) || len(totals) == 0 {
+		return
+	}
+	c := copyDeployment(d)
+	for name, total := range totals {
+		if g := c.TaskGroups[name]; g != nil {
+			g.DesiredTotal = total
+		}
+	}
 	t.putDeployment(d, c)
 }
 
@@ -108,8 +147,7 @@ func (x *expander) deployment(id string) *placedIn {
 	return d
 }
 
-// countPlaced adds to the deployments what a plan placed for them. The first
-// placement starts a group's progress deadline.
+// countPlaced adds to the deployments what a plan placed for them.
 func (t *tx) countPlaced(placed map[string]*placedIn) {
 	for _, id := range slices.Sorted(maps.Keys(placed)) {
 		d := t.Deployment(nil, id)
@@ -124,9 +162,6 @@ func (t *tx) countPlaced(placed map[string]*placedIn) {
 			}
 			g.PlacedAllocs += p.placed
 			g.PlacedCanaries = append(g.PlacedCanaries, p.canaries...)
-			if g.RequireProgressBy.IsZero() && g.ProgressDeadline > 0 {
-				g.RequireProgressBy = t.time().Add(g.ProgressDeadline)
-			}
 		}
 		t.putDeployment(d, c)
 	}
@@ -167,8 +202,8 @@ func (t *tx) countHealth(before, after *Alloc) {
 	}
 	healthy := *after.DeploymentStatus.Healthy
 	*healthCounter(g, healthy)++
-	if healthy && g.ProgressDeadline > 0 {
-		g.RequireProgressBy = t.time().Add(g.ProgressDeadline)
+	if healthy {
+		t.extend(g)
 	}
 	t.putDeployment(d, c)
 }
@@ -195,20 +230,15 @@ func applyUpdateDeployment(t *tx, c *UpdateDeployment) any {
 	if err := t.promote(c); err != nil {
 		return err
 	}
-	t.progressBy(c.ID, c.ProgressBy)
+	result, outcome := &DeploymentResult{}, ""
+	if c.AutoRevert && !deploymentOver(d.Status) { // once, also when the command is repeated
+		result.RevertedJobVersion, outcome = t.autoRevert(d)
+	}
 	if c.Status != "" {
-		t.setDeploymentStatus(c.ID, c.Status, c.Description)
+		t.setDeploymentStatus(c.ID, c.Status, c.Description+outcome)
 	}
 	if c.Stable {
 		t.markStable(d.Namespace, d.JobID, d.JobVersion, true)
-	}
-	result := &DeploymentResult{}
-	if c.Revert != nil {
-		version, err := t.revert(d, *c.Revert)
-		if err != nil {
-			return err
-		}
-		result.RevertedJobVersion = version
 	}
 	if job := t.Job(nil, d.Namespace, d.JobID); job != nil && c.Evaluate {
 		result.EvalID = t.evaluateDeployment(job, c)
@@ -271,12 +301,15 @@ func (t *tx) promote(c *UpdateDeployment) error {
 			return conflictf("can't promote group %q: %d/%d canaries are healthy", name, healthy, g.DesiredCanaries)
 		}
 		g.Promoted, any = true, true
+		t.extend(g) // nobody knows how long the canaries waited
 		t.endCanaries(g.PlacedCanaries)
 	}
 	if !any {
 		return invalidf("deployment has no canaries to promote")
 	}
-	after.StatusDescription = "Deployment is running"
+	if v := t.JobVersion(nil, d.Namespace, d.JobID, d.JobVersion); v != nil && d.Status == api.DeploymentStatusRunning {
+		after.StatusDescription = runningDescription(after, v)
+	}
 	t.putDeployment(d, after)
 	return nil
 }
@@ -305,29 +338,4 @@ func (t *tx) endCanaries(ids []string) {
 		b.DeploymentStatus = &s
 		t.putAlloc(a, &b, true)
 	}
-}
-
-func (t *tx) progressBy(id string, by map[string]time.Time) {
-	if len(by) == 0 {
-		return
-	}
-	d := t.Deployment(nil, id)
-	c := copyDeployment(d)
-	for name, at := range by {
-		if g := c.TaskGroups[name]; g != nil {
-			g.RequireProgressBy = at
-		}
-	}
-	t.putDeployment(d, c)
-}
-
-// revert registers an older version of the deployment's job as a new one.
-func (t *tx) revert(d *api.Deployment, version uint64) (*uint64, error) {
-	current := t.Job(nil, d.Namespace, d.JobID)
-	old := t.JobVersion(nil, d.Namespace, d.JobID, version)
-	if current == nil || old == nil {
-		return nil, ErrNotFound{"job version", d.JobID}
-	}
-	t.storeJob(current, old)
-	return &version, nil
 }

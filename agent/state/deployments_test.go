@@ -84,11 +84,15 @@ func TestPromote(t *testing.T) {
 func TestDeploymentEnds(t *testing.T) {
 	l := newLog(t)
 	d, _ := l.deployed()
-	revert := uint64(0)
-	r := l.must(&UpdateDeployment{ID: d, Status: "failed", Description: "bad", Revert: &revert, Evaluate: true, Trigger: "deployment-watcher"}).(*DeploymentResult)
+	l.must(&MarkJobStable{Namespace: "default", ID: "web", Version: 0, Stable: true})
+	fail := &UpdateDeployment{ID: d, Status: "failed", Description: "bad", AutoRevert: true, Evaluate: true, Trigger: "deployment-watcher"}
+	r := l.must(fail).(*DeploymentResult)
 	j := l.snap().Job(nil, "default", "web")
 	if *r.RevertedJobVersion != 0 || *j.Version != 2 || j.Meta["release"] != "" {
 		t.Errorf("reverted to %d: version %d, release %q", *r.RevertedJobVersion, *j.Version, j.Meta["release"])
+	}
+	if r := l.must(fail).(*DeploymentResult); r.RevertedJobVersion != nil || *l.snap().Job(nil, "default", "web").Version != 2 {
+		t.Error("a repeated command reverts again")
 	}
 	if _, ok := l.apply(&UpdateDeployment{ID: d, Status: "running"}).(ErrConflict); !ok {
 		t.Error("a failed deployment runs again")
@@ -96,6 +100,73 @@ func TestDeploymentEnds(t *testing.T) {
 	var notFound ErrNotFound
 	if err, _ := l.apply(&UpdateDeployment{ID: "none", Status: "failed"}).(error); !errors.As(err, &notFound) {
 		t.Errorf("unknown deployment: %v", err)
+	}
+}
+
+// What a failed deployment says of its revert, and when it leaves the job alone.
+func TestAutoRevertOutcomes(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		prepare func(*log)
+		want    string
+		version uint64
+	}{
+		{"to the stable version", func(l *log) { l.must(&MarkJobStable{Namespace: "default", ID: "web", Version: 0, Stable: true}) }, "bad - rolling back to job version 0", 2},
+		{"none is stable", func(*log) {}, "bad - no stable job version to auto revert to", 1},
+		{"the job was registered again", func(l *log) {
+			l.must(&MarkJobStable{Namespace: "default", ID: "web", Version: 0, Stable: true})
+			l.must(&RegisterJob{Job: job("web", 7)})
+		}, "bad", 2},
+		{"the job was stopped", func(l *log) {
+			l.must(&MarkJobStable{Namespace: "default", ID: "web", Version: 0, Stable: true})
+			l.must(&DeregisterJob{Namespace: "default", ID: "web"})
+		}, "bad", 2},
+	} {
+		l := newLog(t)
+		d, _ := l.deployed()
+		tc.prepare(l)
+		l.must(&UpdateDeployment{ID: d, Status: "failed", Description: "bad", AutoRevert: true})
+		if got, v := l.snap().Deployment(nil, d).StatusDescription, *l.snap().Job(nil, "default", "web").Version; got != tc.want || v != tc.version {
+			t.Errorf("%s: %q at version %d, want %q at version %d", tc.name, got, v, tc.want, tc.version)
+		}
+	}
+}
+
+// A version that says the same as the stable one before it would only fail again.
+func TestAutoRevertIsNoLoop(t *testing.T) {
+	l := newLog(t)
+	d, _ := l.deployed()
+	l.must(&MarkJobStable{Namespace: "default", ID: "web", Version: 0, Stable: true})
+	l.must(&UpdateDeployment{ID: d, Status: "failed", Description: "bad", AutoRevert: true})
+	e := l.must(&EvaluateJob{Namespace: "default", ID: "web"}).(*JobResult).EvalID
+	p := l.plan(e, "web", 0)
+	p.Deployment = &NewDeployment{JobVersion: 2, Groups: map[string]*api.DeploymentState{"web": {DesiredTotal: 2}}}
+	l.must(&ApplyPlans{Plans: []Plan{p}})
+	r := l.must(&UpdateDeployment{ID: DeploymentID(e), Status: "failed", Description: "bad", AutoRevert: true}).(*DeploymentResult)
+	want := "bad - not rolling back to stable job version 0 as current job has same specification"
+	if got := l.snap().Deployment(nil, DeploymentID(e)).StatusDescription; r.RevertedJobVersion != nil || got != want {
+		t.Errorf("%q, reverted %v; want %q and no revert", got, r.RevertedJobVersion, want)
+	}
+}
+
+// A pause and a wait for promotion do not count against the progress deadline.
+func TestProgressDeadlineStartsAnew(t *testing.T) {
+	l := newLog(t)
+	d, canary := l.deployed()
+	now := func() time.Time { return epoch.Add(time.Duration(l.index) * time.Second) }
+	l.must(&UpdateDeployment{ID: d, Status: "paused", Description: "Deployment is paused"})
+	l.index += 3600
+	l.must(&UpdateDeployment{ID: d, Status: "running"})
+	if got := l.group(d).RequireProgressBy; !got.Equal(now().Add(10 * time.Minute)) {
+		t.Errorf("after a pause progress is due by %v, want ten minutes from %v", got, now())
+	}
+	healthy := report(canary, "running", 10)
+	healthy.Healthy = new(true)
+	l.must(&UpdateAllocs{NodeID: node(0).ID, Updates: []AllocUpdate{healthy}})
+	l.index += 3600
+	l.must(&UpdateDeployment{ID: d, PromoteAll: true})
+	if got := l.group(d).RequireProgressBy; !got.Equal(now().Add(10 * time.Minute)) {
+		t.Errorf("after the promotion progress is due by %v, want ten minutes from %v", got, now())
 	}
 }
 

@@ -13,8 +13,8 @@ type eventKind struct {
 	topic api.Topic
 	field string // the payload's key
 	facts func(row any) eventFacts
-	// shown is the row as subscribers see it; nil: as it is.
-	shown func(row any) any
+	// show gives the row as it may be seen, nil as it is.
+	show func(row any) any
 	// types by command; "" is the default, gone is used when the row was deleted.
 	types map[Type]string
 	usual string
@@ -47,7 +47,7 @@ var eventKinds = map[string]eventKind{
 			TypeRegisterNode: "NodeRegistration", TypeNodeEligibility: "NodeEligibility", TypeNodeDrain: "NodeDrain",
 		},
 		facts: func(row any) eventFacts { return eventFacts{key: row.(*Node).ID} },
-		shown: func(row any) any { return &row.(*Node).Node }, // without the secret
+		show:  func(row any) any { return &row.(*Node).Node }, // without the secret
 	},
 	TableAllocs: {
 		topic: api.TopicAllocation, field: "Allocation", usual: "AllocationUpdated",
@@ -66,7 +66,7 @@ var eventKinds = map[string]eventKind{
 	},
 	TableDeployments: {
 		topic: api.TopicDeployment, field: "Deployment", usual: "DeploymentStatusUpdate",
-		types: map[Type]string{TypeUpdateAllocs: "DeploymentAllocHealth"},
+		types: map[Type]string{TypeUpdateAllocs: "DeploymentAllocHealth", TypeUpdateNodes: "DeploymentAllocHealth"},
 		facts: func(row any) eventFacts {
 			d := row.(*api.Deployment)
 			return eventFacts{d.Namespace, d.ID, []string{d.JobID}}
@@ -78,7 +78,11 @@ var eventKinds = map[string]eventKind{
 			s := row.(*Service)
 			return eventFacts{s.Namespace, s.ID, []string{s.JobID, s.ServiceName}}
 		},
-		shown: func(row any) any { return &row.(*Service).ServiceRegistration },
+		show: func(row any) any { return &row.(*Service).ServiceRegistration },
+	},
+	TableVariables: {
+		topic: "Variable", field: "Variable", usual: "VariableUpserted", gone: "VariableDeleted",
+		facts: variableEventFacts,
 	},
 	TableNodePools: {
 		topic: api.TopicNodePool, field: "NodePool", usual: "NodePoolUpserted", gone: "NodePoolDeleted",
@@ -90,13 +94,38 @@ var eventKinds = map[string]eventKind{
 			v := row.(*api.CSIVolume)
 			return eventFacts{v.Namespace, v.ID, []string{v.Name, v.PluginID}}
 		},
-		shown: func(row any) any { return ShownCSIVolume(row.(*api.CSIVolume)) },
+		show: func(row any) any { return ShownCSIVolume(row.(*api.CSIVolume)) },
 	},
 	TableHostVolumes: {
 		topic: "HostVolume", field: "Volume", usual: "HostVolumeRegistered", gone: "HostVolumeDeleted",
 		facts: func(row any) eventFacts {
 			v := row.(*api.HostVolume)
 			return eventFacts{v.Namespace, v.ID, []string{v.Name, v.NodeID}}
+		},
+	},
+	TableACLTokens: {
+		topic: "ACLToken", field: "ACLToken", usual: "ACLTokenUpserted", gone: "ACLTokenDeleted",
+		facts: func(row any) eventFacts { return eventFacts{key: row.(*api.ACLToken).AccessorID} },
+		show:  withoutSecret,
+	},
+	TableACLPolicies: {
+		topic: "ACLPolicy", field: "ACLPolicy", usual: "ACLPolicyUpserted", gone: "ACLPolicyDeleted",
+		facts: func(row any) eventFacts { return eventFacts{key: row.(*api.ACLPolicy).Name} },
+	},
+	TableACLRoles: {
+		topic: "ACLRole", field: "ACLRole", usual: "ACLRoleUpserted", gone: "ACLRoleDeleted",
+		facts: func(row any) eventFacts { return eventFacts{key: row.(*api.ACLRole).ID} },
+	},
+	TableACLAuthMethods: {
+		topic: "ACLAuthMethod", field: "AuthMethod", usual: "ACLAuthMethodUpserted", gone: "ACLAuthMethodDeleted",
+		facts: func(row any) eventFacts { return eventFacts{key: row.(*api.ACLAuthMethod).Name} },
+		show:  withoutClientSecret,
+	},
+	TableACLBindingRules: {
+		topic: "ACLBindingRule", field: "BindingRule", usual: "ACLBindingRuleUpserted", gone: "ACLBindingRuleDeleted",
+		facts: func(row any) eventFacts {
+			r := row.(*api.ACLBindingRule)
+			return eventFacts{key: r.ID, filter: []string{r.AuthMethod}}
 		},
 	},
 }

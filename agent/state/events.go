@@ -166,13 +166,16 @@ func (s *Subscription) eventsOf(c commit) api.Events {
 			continue
 		}
 		payload := map[string]any{kind.field: row}
-		if kind.shown != nil {
-			payload[kind.field] = kind.shown(row)
+		if kind.show != nil {
+			payload[kind.field] = kind.show(row)
 		}
 		if a, isAlloc := row.(*Alloc); isAlloc {
 			view := snap.API(a)
 			view.Job = nil // as large as all the rest, and the same for each
 			payload[kind.field] = view
+		}
+		if v, isVariable := row.(*Variable); isVariable {
+			payload[kind.field] = v.eventView() // without its items and its lock's ID
 		}
 		if ch.After == nil && ch.Table == TableJobs {
 			payload["Deleted"] = true

@@ -93,7 +93,7 @@ func checkIndex(old *api.Job, want uint64) error {
 
 // storeJob stores job as the version after old, or returns old when it says the same.
 func (t *tx) storeJob(old, job *api.Job) *api.Job {
-	if old != nil && sameSpec(old, job) && !isTrue(old.Stop) {
+	if old != nil && SameSpec(old, job) && !isTrue(old.Stop) {
 		return old
 	}
 	version, created, status := uint64(0), t.index, jobPending
@@ -109,8 +109,9 @@ func (t *tx) storeJob(old, job *api.Job) *api.Job {
 	return &j
 }
 
-// sameSpec compares what the user wrote of two jobs.
-func sameSpec(a, b *api.Job) bool {
+// SameSpec reports whether two canonical jobs say the same, apart from what servers set:
+// registering the one after the other makes no new version.
+func SameSpec(a, b *api.Job) bool {
 	ja, errA := json.Marshal(specOf(a))
 	jb, errB := json.Marshal(specOf(b))
 	return errA == nil && errB == nil && bytes.Equal(ja, jb)
@@ -242,7 +243,7 @@ func (t *tx) purgeJob(j *api.Job) {
 	}
 	if d := t.LatestDeployment(nil, ns, id); d != nil && !deploymentOver(d.Status) {
 		c := copyDeployment(d)
-		c.Status, c.StatusDescription = api.DeploymentStatusCancelled, "Cancelled because the job was purged"
+		c.Status, c.StatusDescription = api.DeploymentStatusCancelled, "Cancelled because job is stopped"
 		t.putDeployment(d, c)
 	}
 	t.forgetLaunches(j)

@@ -289,6 +289,7 @@ func applyNodeDrain(t *tx, c *NodeDrain) any {
 		last.Status, message = drainComplete, "Node drain complete"
 	default:
 		last.Status, message = drainCanceled, "Node drain strategy unset"
+		t.stayOn(n.ID)
 		if c.MarkEligible {
 			n.SchedulingEligibility = api.NodeSchedulingEligible
 		}
@@ -306,4 +307,13 @@ func applyNodeDrain(t *tx, c *NodeDrain) any {
 		t.addRoom(&n)
 	}
 	return &NodeResult{EvalIDs: t.evalsForNode(&n, triggerNodeDrain, true, room)}
+}
+
+// stayOn takes back what a drain has asked of allocations that have not moved yet.
+func (t *tx) stayOn(node string) {
+	for _, a := range t.liveOn(node) {
+		if a.Desired == api.AllocDesiredStatusRun && a.Transition != nil && isTrue(a.Transition.Migrate) {
+			t.transition(a, &api.DesiredTransition{Migrate: new(false)})
+		}
+	}
 }

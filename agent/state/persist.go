@@ -46,6 +46,14 @@ const (
 	recLaunch
 )
 
+// Kinds of later records number themselves as their commands do.
+const (
+	recRootKey  byte = 50
+	recKEK      byte = 51
+	recVariable byte = 52
+	recLock     byte = 53
+)
+
 // maxRecord bounds one row when a damaged length would ask for all memory.
 const maxRecord = 1 << 30
 
@@ -97,6 +105,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[api.Namespace](sv, s, recNamespace, TableNamespaces)
 	saveRows[api.NodePool](sv, s, recNodePool, TableNodePools)
 	saveRows[api.SchedulerConfiguration](sv, s, recScheduler, TableScheduler)
+	saveRows[Rebalancing](sv, s, recRebalance, TableRebalance)
 	saveRows[ClusterMeta](sv, s, recClusterMeta, TableClusterMeta)
 	saveRows[Node](sv, s, recNode, TableNodes)
 	saveRows[api.Job](sv, s, recJob, TableJobs)
@@ -117,6 +126,11 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[api.CSIVolume](sv, s, recCSIVolume, TableCSIVolumes)
 	saveRows[api.HostVolume](sv, s, recHostVolume, TableHostVolumes)
 	saveRows[api.AutopilotConfiguration](sv, s, recAutopilot, TableAutopilot)
+	s.saveACL(sv)
+	saveRows[KeyEncryptionKey](sv, s, recKEK, tableKEK)
+	saveRows[RootKey](sv, s, recRootKey, TableRootKeys)
+	saveRows[Variable](sv, s, recVariable, TableVariables)
+	saveRows[VariableLock](sv, s, recLock, TableLocks)
 	sv.raw([]byte{recEnd})
 	sv.raw(binary.BigEndian.AppendUint32(nil, sv.sum))
 	if sv.err == nil {
@@ -180,6 +194,7 @@ var loaders = [...]func(*loader, []byte) error{
 	recMark:        load[indexRow](tableMarks),
 	recNamespace:   load[api.Namespace](TableNamespaces),
 	recNodePool:    load[api.NodePool](TableNodePools),
+	recRebalance:   load[Rebalancing](TableRebalance),
 	recScheduler:   load[api.SchedulerConfiguration](TableScheduler),
 	recClusterMeta: load[ClusterMeta](TableClusterMeta),
 	recNode:        load[Node](TableNodes),
@@ -198,6 +213,18 @@ var loaders = [...]func(*loader, []byte) error{
 	recCSIVolume:   load[api.CSIVolume](TableCSIVolumes),
 	recHostVolume:  load[api.HostVolume](TableHostVolumes),
 	recAutopilot:   load[api.AutopilotConfiguration](TableAutopilot),
+
+	recACLPolicy:      load[api.ACLPolicy](TableACLPolicies),
+	recACLRole:        load[api.ACLRole](TableACLRoles),
+	recACLToken:       load[api.ACLToken](TableACLTokens),
+	recACLAuthMethod:  load[api.ACLAuthMethod](TableACLAuthMethods),
+	recACLBindingRule: load[api.ACLBindingRule](TableACLBindingRules),
+	recOneTime:        load[api.OneTimeToken](tableOneTime),
+	recACLBootstrap:   load[aclBootstrap](tableACLBootstrap),
+	recKEK:            load[KeyEncryptionKey](tableKEK),
+	recRootKey:        load[RootKey](TableRootKeys),
+	recVariable:       load[Variable](TableVariables),
+	recLock:           load[VariableLock](TableLocks),
 }
 
 func loadJob(current bool) func(*loader, []byte) error {

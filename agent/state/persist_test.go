@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/nomad/api"
 	"pgregory.net/rapid"
+
+	"github.com/selfheal/selfheal/agent/healapi"
 )
 
 func bytesReader(b []byte) io.Reader { return bytes.NewReader(b) }
@@ -60,8 +62,19 @@ func commandsOf(t *rapid.T, l *log) Command {
 		func() Command {
 			return &TransitionAllocs{Allocs: map[string]*api.DesiredTransition{alloc: {Migrate: new(n == 0)}}}
 		},
+		func() Command {
+			return &BeginMoves{Moves: []AskedMove{{alloc, node(n).ID, "why"}}, Begun: n == 0}
+		},
+		func() Command {
+			if n == 0 {
+				return &EndMoves{Done: []string{alloc}}
+			}
+			return &EndMoves{Off: []OffMove{{alloc, "why not"}}}
+		},
+		func() Command { return &SetRebalance{Update: healapi.RebalanceUpdate{MaxParallel: new(n)}} },
 		func() Command { return l.drawPlan(t, alloc, n) },
 		func() Command { return l.drawPlan(t, alloc, n) },
+		func() Command { return drawSecret(t, n) },
 		func() Command {
 			return &Reap{Allocs: []string{alloc}, Nodes: []string{node(n).ID}, Jobs: []JobKey{{"default", name}}}
 		},

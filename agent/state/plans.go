@@ -30,7 +30,10 @@ func (t *tx) applyPlan(p *Plan, result *PlanResult) {
 		t.createDeployment(p, job)
 	}
 	if d := p.DeploymentSet; d != nil {
-		t.setDeploymentStatus(d.ID, d.Status, d.Description)
+		t.setTotals(d.ID, d.Totals)
+		if d.Status != "" {
+			t.setDeploymentStatus(d.ID, d.Status, d.Description)
+		}
 	}
 	for i := range p.Stops {
 		t.stop(&p.Stops[i])
@@ -101,7 +104,7 @@ func (t *tx) stop(s *Stop) {
 			b.UnknownAt = t.at
 		}
 	}
-	if s.Description != "" && b.Desired != api.AllocDesiredStatusRun {
+	if s.Description != "" && b.Desired != api.AllocDesiredStatusRun && a.Desired != b.Desired { // why it was to stop stays known
 		b.DesiredDescription = t.s.pool.text(s.Description)
 	}
 	if s.FollowupEvalID != "" {
@@ -173,7 +176,7 @@ func (x *expander) place(n int) {
 		ID: id, Namespace: *v.job.Namespace, JobID: *v.job.ID, JobVersion: p.JobVersion, JobCreateIndex: *v.job.CreateIndex,
 		Group: *g.Name, Index: p.Index, NodeID: node.ID, EvalID: x.plan.EvalID,
 		Desired: api.AllocDesiredStatusRun, Client: api.AllocClientStatusPending,
-		Resources: withPorts(v.shared[*g.Name], g, p.Ports), Cores: p.Cores,
+		Resources: withOwn(x.sharedBy(v, *g.Name), g, ownOfPlacement(p, node)), Cores: p.Cores,
 		Reschedule: p.Reschedule, Preempted: p.Preempts,
 		CreateIndex: x.index, CreateTime: x.at,
 	}
@@ -212,11 +215,7 @@ func (x *expander) update(u InPlace) {
 	b := *a
 	b.JobVersion = u.JobVersion
 	if g := v.group(a.Group); g != nil {
-		var ports []api.PortMapping
-		if a.Resources != nil {
-			ports = a.Resources.Shared.Ports
-		}
-		b.Resources = withPorts(v.shared[a.Group], g, ports)
+		b.Resources = withOwn(x.sharedBy(v, a.Group), g, ownOf(a, x.Node(nil, a.NodeID)))
 	}
 	b.DeploymentID, b.DeploymentStatus = "", nil
 	if d := x.deployment(u.Deployment); d != nil {

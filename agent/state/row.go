@@ -41,6 +41,7 @@ type Alloc struct {
 	Desired            string
 	DesiredDescription string                 `json:",omitempty"`
 	Transition         *api.DesiredTransition `json:",omitempty"`
+	Move               *Move                  `json:",omitempty"`
 	Client             string
 	ClientDescription  string                  `json:",omitempty"`
 	TaskStates         TaskStates              `json:",omitempty"`

@@ -24,6 +24,14 @@ type Snapshot struct {
 // Snapshot is the state after the last entry that was applied.
 func (s *Store) Snapshot() *Snapshot { return snapshotOf(s.gen.Load()) }
 
+// Told is a snapshot of which subscribers have been given every change. Snapshot may
+// be ahead of them by the entry that is being applied. It waits for that entry.
+func (s *Store) Told() *Snapshot {
+	s.apply.Lock()
+	defer s.apply.Unlock()
+	return s.Snapshot()
+}
+
 func snapshotOf(g *generation) *Snapshot {
 	txn := g.db.Txn(false)
 	root, err := txn.First(tableAllocR, byID, "")

@@ -24,6 +24,10 @@ const (
 	idlePing    = 2 * time.Second
 	pingTimeout = 2 * time.Second
 
+	// The same for a client that many simulated nodes share, see Config.Shared.
+	sharedPing  = 15 * time.Second
+	sharedConns = 2
+
 	// probeTimeout bounds a Probe whose context has no deadline.
 	probeTimeout = time.Second
 )
@@ -91,14 +95,19 @@ func (p *Port) Close() {
 }
 
 func (p *Port) newClient(protocol string) *http.Client {
-	return &http.Client{Transport: explaining{&http.Transport{
+	t := &http.Transport{
 		DialTLSContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 			return p.dial(ctx, addr, protocol)
 		},
 		ForceAttemptHTTP2: protocol == protoHTTP2,
 		IdleConnTimeout:   90 * time.Second,
 		HTTP2:             &http.HTTP2Config{SendPingTimeout: idlePing, PingTimeout: pingTimeout},
-	}}}
+	}
+	if p.cfg.Shared {
+		t.MaxConnsPerHost = sharedConns
+		t.HTTP2.SendPingTimeout, t.HTTP2.PingTimeout = sharedPing, sharedPing
+	}
+	return &http.Client{Transport: explaining{t}}
 }
 
 // explaining is a transport whose errors say what to change. In TLS 1.3 a

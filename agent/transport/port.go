@@ -56,6 +56,11 @@ type Config struct {
 	// derived: who has it is a member.
 	ClusterKey []byte
 
+	// Shared is for a client that many simulated nodes use at once: it keeps to two
+	// connections to a peer, where else each of a hundred callers would dial when one
+	// breaks, and gives a peer that is busy with them more time to answer.
+	Shared bool
+
 	Logger hclog.Logger // required
 }
 

@@ -20,7 +20,7 @@ const module = "github.com/selfheal/selfheal"
 // that is missing here fails the test: say first where it stands.
 var rooms = map[string][]string{
 	"":                {"command"},
-	"command":         {"agent", "agent/config", "agent/driver", "agent/simnode", "agent/transport", "jobspec"},
+	"command":         {"agent", "agent/config", "agent/driver", "agent/healapi", "agent/simnode", "agent/transport", "jobspec"},
 	"jobspec":         {},
 	"scheduler":       {},
 	"agent":           {"agent/*", "scheduler", "jobspec"},
@@ -31,15 +31,16 @@ var rooms = map[string][]string{
 	"agent/simnet":    {},
 	"agent/acl":       {},
 	"agent/rootkey":   {"agent/state"},
-	"agent/state":     {},
+	"agent/state":     {"agent/healapi"},
 	"agent/consensus": {},
-	"agent/leader":    {"agent/state", "scheduler"},
+	"agent/leader":    {"agent/state", "agent/healapi", "scheduler"},
 	"agent/nodeapi":   {},
+	"agent/healapi":   {},
 	"agent/client":    {"agent/nodeapi", "agent/driver", "agent/check"},
 	"agent/simnode":   {"agent/nodeapi"},
 	"agent/driver":    {},
 	"agent/check":     {},
-	"agent/httpapi":   {"agent/acl", "agent/state", "agent/nodeapi", "jobspec"},
+	"agent/httpapi":   {"agent/acl", "agent/state", "agent/nodeapi", "agent/healapi", "jobspec"},
 }
 
 // outside says which foreign modules a package may import, where that is limited.

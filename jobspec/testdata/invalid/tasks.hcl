@@ -10,7 +10,9 @@ job "tasks" {
     task "b" {
       driver = "mock"
       leader = true
-      lifecycle {}
+      lifecycle {
+        hook = ""
+      }
     }
   }
   group "files" {

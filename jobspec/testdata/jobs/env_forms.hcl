@@ -1,4 +1,4 @@
-# env, meta and config as blocks, as attributes and twice.
+# env and meta as blocks and as attributes.
 job "forms" {
   meta = {
     "dotted.key" = "yes"
@@ -7,12 +7,9 @@ job "forms" {
     meta {
       a = "1"
     }
-    meta {
-      b = "2"
-    }
     task "t" {
       driver = "raw_exec"
-      config = {
+      config {
         command = "x"
         empty   = null
         ratio   = 0.5

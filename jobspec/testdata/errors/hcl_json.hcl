@@ -1,0 +1,15 @@
+{
+  "jbo": {},
+  "job": {
+    "web": {
+      "priorty": 1,
+      "group": {
+        "g": {
+          "count": "${var.missing}",
+          "dynamic": {},
+          "task": "t"
+        }
+      }
+    }
+  }
+}
