@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -46,20 +47,21 @@ func (c *Client) CreateHostVolume(v *api.HostVolume) (*api.HostVolume, error) {
 	if v.PluginID != mkdirPlugin {
 		return nil, badRequest("this node has no host volume plugin %q: use %q", v.PluginID, mkdirPlugin)
 	}
-	made := *v
-	made.HostPath = filepath.Join(c.cfg.VolumesDir, v.ID)
-	made.CapacityBytes = 0 // nothing holds a directory to a size
-	if err := os.MkdirAll(made.HostPath, 0o700); err != nil {
-		return nil, fmt.Errorf("create host volume: %w", err)
-	}
 	mode, err := mkdirMode(v.Parameters)
-	if err == nil {
-		err = os.Chmod(made.HostPath, mode)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("create host volume: %w", err)
 	}
-	return c.keepVolume(&made)
+	made := *v
+	made.HostPath = filepath.Join(c.cfg.VolumesDir, v.ID)
+	made.CapacityBytes = 0 // nothing holds a directory to a size
+	if err := errors.Join(os.MkdirAll(made.HostPath, 0o700), os.Chmod(made.HostPath, mode)); err != nil {
+		return nil, fmt.Errorf("create host volume: %w", err)
+	}
+	kept, err := c.keepVolume(&made)
+	if err != nil {
+		_ = os.Remove(made.HostPath) // only if it is empty: it may be that of an earlier call
+	}
+	return kept, err
 }
 
 // RegisterHostVolume tells servers of a directory that is there already.
