@@ -64,6 +64,7 @@ func benchServer(b *testing.B) *Agent {
 	cfg.Addresses = config.Addresses{HTTP: "127.0.0.1", RPC: "127.0.0.1", Serf: "127.0.0.1"}
 	cfg.Advertise = config.Advertise{HTTP: "127.0.0.1", RPC: "127.0.0.1", Serf: "127.0.0.1"}
 	cfg.Ports = config.Ports{}
+	cfg.Limits.HTTPMaxConnsPerClient = -1
 	cfg.Server.Enabled, cfg.Server.BootstrapExpect = true, 1
 	a, err := New(cfg, Options{Logger: hclog.NewInterceptLogger(&hclog.LoggerOptions{Level: hclog.Off}), Version: "bench"})
 	if err != nil {

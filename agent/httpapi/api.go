@@ -128,14 +128,15 @@ func DefaultLimits() Limits {
 
 // API serves the HTTP API.
 type API struct {
-	cfg    Config
-	log    hclog.Logger
-	people *router // the http port
-	peers  *router // the cluster port: the same and the node routes
-	conns  *connLimit
-	says   *reports
-	orders *pace
-	now    func() time.Time
+	cfg     Config
+	log     hclog.Logger
+	people  *router // the http port
+	peers   *router // the cluster port: the same and the node routes
+	conns   *connLimit
+	says    *reports
+	orders  *pace
+	answers *answers
+	now     func() time.Time
 	// started is when the API was made.
 	started time.Time
 	// workers is what somebody set for the scheduler workers that there are not.
@@ -194,6 +195,14 @@ func New(cfg Config) (*API, error) {
 	a.peers = newRouter(append(routes(), nodeRoutes()...))
 	a.says = &reports{commit: a.commitReports}
 	a.orders = newPace(a.deciding)
+	a.answers = &answers{}
+	if cfg.State != nil {
+		cfg.State.Changes(func(changes []state.Change) {
+			if len(changes) > 0 && changes[0].Table == state.TableRestore {
+				a.answers.forget()
+			}
+		})
+	}
 	a.conns = newConnLimit(cfg.Limits.MaxConnsPerClient)
 	return a, nil
 }

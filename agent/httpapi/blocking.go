@@ -61,9 +61,18 @@ func readPage[Row, Item any](a *API, r *request, l list[Row, Item], rows func(*s
 	var next string
 	out, err := a.read(r, func(snap *state.Snapshot, ws memdb.WatchSet) (any, uint64, error) {
 		seq, index := rows(snap, ws)
-		items, token, err := l.page(r, seq)
-		next = token
-		return items, index, err
+		build := func() (any, string, error) {
+			items, token, err := l.page(r, seq)
+			return items, token, err
+		}
+		var out any
+		var err error
+		if l.whole && ws == nil && index > 0 && r.rights().Management() {
+			out, next, err = a.answers.row(listKey(r)).at(index, r.pretty, build)
+		} else {
+			out, next, err = build()
+		}
+		return out, index, err
 	})
 	if err == nil && next != "" {
 		r.w.Header().Set("X-Nomad-NextToken", next)

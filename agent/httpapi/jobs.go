@@ -28,6 +28,7 @@ func listJobsWhere(a *API, r *request, meta bool, keep func(*api.Job) bool) (any
 		at:       func(j *api.Job) token { return byName(*j.Namespace, *j.ID) },
 		filterOn: func(j *api.Job) any { return j },
 		keep:     keep,
+		whole:    keep == nil,
 		show: func(j *api.Job) *api.JobListStub {
 			return jobStub(j, snap.JobSummary(watch, *j.Namespace, *j.ID), meta)
 		},

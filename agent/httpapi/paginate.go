@@ -55,6 +55,9 @@ type list[Row, Item any] struct {
 	// keep drops rows before the filter sees them; nil keeps all.
 	keep func(Row) bool
 	show func(Row) Item
+	// whole says that the index of the rows is that of everything that show shows: then
+	// equal indexes mean equal lists.
+	whole bool
 }
 
 // page collects one page of rows: filtered, in order (or reverse), from next_token

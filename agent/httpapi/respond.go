@@ -45,6 +45,8 @@ func (a *API) respond(r *request, out any, err error) {
 	case streamed:
 	case nil:
 		r.w.WriteHeader(code)
+	case sent:
+		v.send(r, code)
 	case raw:
 		r.w.Header().Set("Content-Type", v.contentType)
 		r.write(code, v.body)
@@ -122,11 +124,7 @@ func (r *request) write(code int, body []byte) {
 	}
 	h.Set("Content-Encoding", "gzip")
 	r.w.WriteHeader(code)
-	zw := compressors.Get().(*gzip.Writer)
-	zw.Reset(r.w)
-	zw.Write(body)
-	zw.Close()
-	compressors.Put(zw)
+	r.w.Write(compressed(body))
 }
 
 // compressors are used again: each has tables of 800 KB, more than most bodies.
