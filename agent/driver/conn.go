@@ -9,6 +9,9 @@ import (
 // it never comes over the socket.
 const opUnwatch = "unwatch"
 
+// unknownRequest begins the answer to a request that this version does not know.
+const unknownRequest = "unknown request "
+
 // accept serves each connection in a goroutine of its own, for as long as the
 // process lives.
 func (s *supervisor) accept(listener net.Listener) {
@@ -40,7 +43,7 @@ func (s *supervisor) serve(conn *net.UnixConn) {
 			return
 		}
 		if handlers[c.Op] == nil || c.Op == opUnwatch || c.Op == opHungUp {
-			out.Encode(reply{Fault: faultOther, Err: "unknown request " + c.Op})
+			out.Encode(reply{Fault: faultOther, Err: unknownRequest + c.Op})
 			continue
 		}
 		if c.Op == opWatch {

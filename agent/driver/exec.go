@@ -70,6 +70,9 @@ func (t *rawTask) Exec(ctx context.Context, cmd Command) (int, error) {
 	if err == nil {
 		err = r.error()
 	}
+	if err != nil && err.Error() == unknownRequest+opExec {
+		err = errors.New("the task was started by a version that cannot do this: restart the task once")
+	}
 	if err != nil {
 		return 0, fmt.Errorf("exec: %w", err)
 	}

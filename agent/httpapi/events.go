@@ -95,7 +95,11 @@ func eventStream(a *API, r *request) (any, error) {
 // have elsewhere.
 func shownEvent(e api.Event) event {
 	out := event{Event: e}
-	switch row := e.Payload[string(e.Topic)].(type) {
+	payload := e.Payload[string(e.Topic)]
+	if payload == nil { // of volumes of both kinds
+		payload = e.Payload["Volume"]
+	}
+	switch row := payload.(type) {
 	case *api.Job:
 		out.Namespace = *row.Namespace
 	case *api.Allocation:
@@ -105,6 +109,12 @@ func shownEvent(e api.Event) event {
 	case *api.Deployment:
 		out.Namespace = row.Namespace
 	case *api.ServiceRegistration:
+		out.Namespace = row.Namespace
+	case *api.VariableMetadata:
+		out.Namespace = row.Namespace
+	case *api.CSIVolume:
+		out.Namespace = row.Namespace
+	case *api.HostVolume:
 		out.Namespace = row.Namespace
 	case *api.Node:
 		out.Payload = map[string]any{"Node": viewNode(row)}

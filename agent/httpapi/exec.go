@@ -393,6 +393,9 @@ func closeWebsocket(conn *websocket.Conn, why error) {
 		status, text = answer(why)
 		code = websocket.StatusCode(closeBase + status)
 	}
-	text = strings.ToValidUTF8(text[:min(len(text), maxReason)], "")
+	if len(text) > maxReason {
+		text = strings.ToValidUTF8(text[:maxReason-len("...")], "") + "..."
+	}
+	text = strings.ToValidUTF8(text, "?")
 	_ = conn.Close(code, text) // it may be gone already
 }

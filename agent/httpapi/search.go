@@ -47,8 +47,12 @@ var sources = []source{
 	{contexts.ScalingPolicies, none},
 	{contexts.Plugins, none},
 	{contexts.Variables, none},
-	{contexts.Volumes, none},
-	{contexts.HostVolumes, none},
+	{contexts.Volumes, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
+		return project(s.CSIVolumes(nil, ns, p), func(v *api.CSIVolume) string { return v.ID })
+	}},
+	{contexts.HostVolumes, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
+		return project(s.HostVolumes(nil, ns, p), func(v *api.HostVolume) string { return v.ID })
+	}},
 	{contexts.Quotas, none},
 	{contexts.Recommendations, none},
 }

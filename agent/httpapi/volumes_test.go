@@ -43,6 +43,9 @@ func TestCSIVolumesAreStored(t *testing.T) {
 	if list, _, err := vols.List(&api.QueryOptions{Prefix: "x"}); err != nil || len(list) != 0 {
 		t.Errorf("list of another prefix %v %v", list, err)
 	}
+	if found, _, err := ag.client().Search().PrefixSearch("di", "volumes", nil); err != nil || len(found.Matches["volumes"]) != 1 {
+		t.Errorf("search: %+v %v", found, err)
+	}
 	for _, tt := range []struct{ method, path, body, want string }{
 		{"PUT", "/v1/volume/csi/disk", `{"Volumes":[{"ID":"disk","PluginID":"gce"}]}`, "409 volume \"disk\" is registered with plugin"},
 		{"PUT", "/v1/volume/csi/disk", `{"Volumes":[{"ID":"other","PluginID":"ebs"}]}`, "400 volume ID \"other\" does not match"},
@@ -191,6 +194,9 @@ func TestHostVolumeEvents(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatalf("only %v came", types)
 		}
+	}
+	if _, text, _ := ag.call("GET", "/v1/event/stream?topic=CSIPlugin:x&topic=Nope", ""); !strings.Contains(text, "Invalid topic") {
+		t.Errorf("an unknown topic: %s", text)
 	}
 	if got := strings.Join(types, " "); got != "HostVolumeRegistered HostVolumeDeleted" {
 		t.Errorf("events %s", got)
