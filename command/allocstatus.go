@@ -258,10 +258,10 @@ func (p *allocPage) placement() {
 	p.s.printf("  * Nodes evaluated: %d, filtered: %d, exhausted: %d\n", m.NodesEvaluated, m.NodesFiltered, m.NodesExhausted)
 	if m.NodesFiltered > 0 || m.NodesExhausted > 0 {
 		for _, c := range byCount(m.ConstraintFiltered) {
-			p.s.printf("  * Constraint %q filtered %s\n", c, plural(m.ConstraintFiltered[c], "node"))
+			p.s.printf("  * Constraint %q: %d nodes excluded by filter\n", c, m.ConstraintFiltered[c])
 		}
 		for _, d := range byCount(m.DimensionExhausted) {
-			p.s.printf("  * Resource %q exhausted on %s\n", d, plural(m.DimensionExhausted[d], "node"))
+			p.s.printf("  * Dimension %q exhausted on %d nodes\n", d, m.DimensionExhausted[d])
 		}
 	}
 	if len(m.ScoreMetaData) == 0 {

@@ -24,6 +24,7 @@ func plainVerbs() entries {
 	return entries{
 		{name: "status", make: statusVerb},
 		{name: "version", make: versionVerb},
+		{name: "agent-info", make: agentInfo},
 		{name: "monitor", make: monitorVerb},
 		{name: "fmt", make: fmtVerb},
 		noun("config", "Check an agent's configuration"),

@@ -85,10 +85,10 @@ func plannedAdvice(resp *api.JobPlanResponse, group string) string {
 func (s *session) dryRun(resp *api.JobPlanResponse, job *api.Job) {
 	switch {
 	case len(resp.FailedTGAllocs) > 0:
-		s.printf("%s\n", s.paint(yellow, "- WARNING: Not all allocations would find a node."))
+		s.printf("%s\n", s.paint(yellow, "- WARNING: Failed to place all allocations."))
 		for _, group := range keys(resp.FailedTGAllocs) {
 			m := resp.FailedTGAllocs[group]
-			s.printf("  Group %q (%s):\n", group, plural(unplacedTotal(m), "allocation"))
+			s.printf("  %s\n", unplacedHead(group, m))
 			writeUnplaced(s.out, "    ", m, plannedAdvice(resp, group))
 		}
 	case len(resp.CreatedEvals) == 0 && (job.Periodic != nil || job.ParameterizedJob != nil):

@@ -88,6 +88,7 @@ type Client struct {
 	register  *registrar
 	drivers   map[string]driver.Driver
 	hostStats hostSampler
+	own       ownIdentity
 
 	telling sync.Mutex // held while the node is told something; taken before mu
 	mu      sync.Mutex

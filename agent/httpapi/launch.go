@@ -74,6 +74,9 @@ func jobDispatchPayload(a *API, r *request) (any, error) {
 
 // dispatchJob makes the child that a dispatch asks for.
 func (a *API) dispatchJob(r *request, body *api.JobDispatchRequest) (any, error) {
+	if err := a.mayRegister(r); err != nil {
+		return nil, err
+	}
 	_, job, err := a.job(r)
 	if err != nil {
 		return nil, err

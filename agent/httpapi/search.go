@@ -46,7 +46,9 @@ var sources = []source{
 	}},
 	{contexts.ScalingPolicies, none},
 	{contexts.Plugins, none},
-	{contexts.Variables, none},
+	{contexts.Variables, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
+		return project(s.Variables(nil, ns, p), func(v *state.Variable) string { return v.Path })
+	}},
 	{contexts.Volumes, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
 		return project(s.CSIVolumes(nil, ns, p), func(v *api.CSIVolume) string { return v.ID })
 	}},
