@@ -152,7 +152,7 @@ func New(cfg Config) (*Client, error) {
 		c.log.Warn("finding out about this machine was not complete", "err", err)
 	}
 	c.node = c.buildNode(ctx, facts)
-	c.register = &registrar{c: c, bootID: facts.BootID, wake: make(chan struct{}, 1), first: make(chan struct{})}
+	c.register = &registrar{c: c, bootID: facts.BootID, wake: make(chan struct{}, 1), first: make(chan struct{}), heard: make(chan struct{})}
 	c.reporter = newReporter(cfg.Servers, cfg.NodeID, c.log, c.refused)
 	return c, c.open()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/nomad/api"
 )
@@ -78,8 +79,21 @@ func validMetaKey(key string) error {
 	return nil
 }
 
-// tell changes what the node was told, stores it, and registers what follows.
+// heardWithin is how long an answer waits for the servers to know what it says; they
+// do within milliseconds, or are away.
+const heardWithin = 2 * time.Second
+
+// tell changes what the node was told, stores it, and registers what follows: whoever
+// was answered may count on it.
 func (c *Client) tell(change func(*told) error) error {
+	if err := c.keepTold(change); err != nil {
+		return err
+	}
+	c.register.heardBy(c.register.again(), heardWithin)
+	return nil
+}
+
+func (c *Client) keepTold(change func(*told) error) error {
 	c.telling.Lock()
 	defer c.telling.Unlock()
 	c.mu.Lock()
@@ -97,7 +111,6 @@ func (c *Client) tell(change func(*told) error) error {
 	c.describe(&node, next)
 	c.node = &node
 	c.mu.Unlock()
-	c.register.again()
 	return nil
 }
 
