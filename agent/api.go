@@ -61,7 +61,7 @@ func (a *Agent) startPort() error {
 
 // streamsEnd is how long streams and blocking queries, which were told to end, may take to
 // send what makes their end a clean one. An agent that crashes told them nothing.
-const streamsEnd = 200 * time.Millisecond
+const streamsEnd = time.Second
 
 // startAPI serves people on one port and agents on the other.
 func (a *Agent) startAPI() error {
@@ -154,6 +154,7 @@ func (a *Agent) apiConfig() httpapi.Config {
 		out.Planner, out.Liveness, out.Janitor, out.Snapshots = planner{s}, s.leader, janitor{s}, backups{s.raft}
 	}
 	if n := a.node; n != nil {
+		out.NodeIdentity = n.client
 		out.Node, out.Allocs, out.Files, out.Checks = n.client, local{n.client}, n.client, n.client.CheckStatuses
 		out.Owner = func(id string) (httpapi.Owner, bool) {
 			ns, drivers, known := n.client.Belongs(id)

@@ -11,7 +11,7 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
-func (s *sim) put(path, value string) {
+func (s *sim) writes(path, value string) {
 	s.t.Helper()
 	s.eventually(20*time.Second, "a variable is written", func() error {
 		_, _, err := s.api().Variables().Update(&api.Variable{Path: path, Items: api.VariableItems{"k": value}}, nil)
@@ -70,7 +70,7 @@ func renew(vars *api.Variables, v *api.Variable) (string, error) {
 func TestLockOverFailover(t *testing.T) {
 	const ttl, delay = 10 * time.Second, 5 * time.Second
 	bubble(t, 3, 1, func(s *sim) {
-		s.put("leader", "v")
+		s.writes("leader", "v")
 		var mu sync.Mutex
 		var won []string
 		var wg sync.WaitGroup
@@ -142,7 +142,7 @@ func TestRotationOverFailover(t *testing.T) {
 	bubble(t, 3, 1, func(s *sim) {
 		const n = 50
 		for i := range n {
-			s.put(fmt.Sprint("v", i), fmt.Sprint("value ", i))
+			s.writes(fmt.Sprint("v", i), fmt.Sprint("value ", i))
 		}
 		if _, _, err := s.api().Keyring().Rotate(&api.KeyringRotateOptions{Full: true}, nil); err != nil {
 			s.t.Fatal(err)

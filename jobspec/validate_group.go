@@ -19,6 +19,7 @@ func (c checker) group(job *api.Job, g *api.TaskGroup, kind jobKind) {
 	c.meta(g.Meta)
 	c.ownMeta(g.Meta, false)
 	c.constraints(g.Constraints, g.Affinities, g.Spreads)
+	c.placement(job, g)
 	c.networks(g)
 	if kind.ends && g.Migrate != nil {
 		c.warnf("migrate has no effect in a %s job", or(job.Type))

@@ -2,6 +2,8 @@ package jobspec
 
 import (
 	"encoding/json"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -38,5 +40,43 @@ func TestPlacementRules(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestPlacementBounds refuses what would cost the scheduler more than it is worth.
+func TestPlacementBounds(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(j *api.Job)
+		want   string
+	}{
+		{"at the bounds", func(j *api.Job) {
+			j.Constraints = slices.Repeat([]*api.Constraint{api.NewConstraint("${meta.a}", "=", "b")}, 1000)
+			j.Spreads = slices.Repeat([]*api.Spread{api.NewSpread("${meta.a}", 1, nil)}, 16)
+		}, ""},
+		{"constraints", func(j *api.Job) {
+			j.Constraints = slices.Repeat([]*api.Constraint{api.NewConstraint("${meta.a}", "=", "b")}, 1001)
+		}, "the group has 1001 constraints and affinities, those of the job included; at most 1000 are allowed"},
+		{"spreads", func(j *api.Job) {
+			j.Spreads = slices.Repeat([]*api.Spread{api.NewSpread("${meta.a}", 1, nil)}, 16)
+			j.TaskGroups[0].Constraints = []*api.Constraint{api.NewConstraint("${meta.a}", "distinct_property", "1")}
+		}, "the group has 17 spreads and distinct properties"},
+		{"ports", func(j *api.Job) {
+			network := &api.NetworkResource{}
+			for i := range 1001 {
+				network.DynamicPorts = append(network.DynamicPorts, api.Port{Label: "p" + strconv.Itoa(i)})
+			}
+			j.TaskGroups[0].Networks = []*api.NetworkResource{network}
+		}, "the group has 1001 ports"},
+		{"regular expression", func(j *api.Job) {
+			j.Constraints = []*api.Constraint{api.NewConstraint("${meta.a}", "regexp", strings.Repeat("x", 4097))}
+		}, "the expression has 4097 bytes; at most 4096 are allowed"},
+	} {
+		job := valid()
+		tt.change(job)
+		err := Validate(job, Limits{}).Err()
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
 	}
 }

@@ -1,7 +1,10 @@
 package scheduler
 
 import (
+	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,4 +58,86 @@ func TestHostileJobs(t *testing.T) {
 			names[pl.Index] = true
 		}
 	})
+}
+
+// hostileJobs are as large as validation lets them be, or larger.
+var hostileJobs = []struct {
+	name   string
+	change func(j *Job)
+}{
+	{"count of 50,000", func(j *Job) { j.Groups[0].Count = 50_000 }},
+	{"1,000 constraints", func(j *Job) {
+		for i := range 1000 {
+			j.Constraints = append(j.Constraints, Constraint{"${meta.rack}", "!=", strconv.Itoa(i)})
+		}
+	}},
+	{"1,000 unique constraints", func(j *Job) {
+		for i := range 1000 {
+			j.Constraints = append(j.Constraints, Constraint{"${node.unique.id}", "!=", strconv.Itoa(i)})
+		}
+	}},
+	{"1,000 affinities", func(j *Job) {
+		for i := range 1000 {
+			j.Affinities = append(j.Affinities, Affinity{"${node.unique.id}", "=", strconv.Itoa(i), 1 + i%100})
+		}
+	}},
+	{"32 spreads", func(j *Job) {
+		for i := range 32 {
+			j.Spreads = append(j.Spreads, Spread{Attribute: []string{"${meta.rack}", "${node.unique.id}", "${node.datacenter}", "${attr.cpu.arch}"}[i%4], Weight: 1 + i%100})
+		}
+	}},
+	{"1,000 groups", func(j *Job) {
+		g := *j.Groups[0]
+		j.Groups = nil
+		for i := range 1000 {
+			each := g
+			each.Name, each.Count = "g"+strconv.Itoa(i), 2
+			j.Groups = append(j.Groups, &each)
+		}
+	}},
+	{"a regular expression that explodes elsewhere", func(j *Job) {
+		j.Constraints = []Constraint{{"${meta.rack}", "regexp", "(((a*)*)*)*" + strings.Repeat("(x+x+)+y|", 400) + "r"}}
+	}},
+	{"a huge regular expression", func(j *Job) {
+		j.Affinities = []Affinity{{"${meta.rack}", "regexp", strings.Repeat("(r|x)?", 1<<20), 50}}
+	}},
+	{"a regular expression out of every node's meta", func(j *Job) {
+		j.Affinities = []Affinity{{"${meta.rack}", "regexp", "${attr.unique.hostname}", 50}}
+	}},
+	{"1,000 static ports", func(j *Job) {
+		for i := range 1000 {
+			j.Groups[0].Ports = append(j.Groups[0].Ports, PortAsk{Label: "p" + strconv.Itoa(i), Static: 10_000 + i})
+		}
+	}},
+	{"more dynamic ports than there are", func(j *Job) {
+		for i := range 13_000 {
+			j.Groups[0].Ports = append(j.Groups[0].Ports, PortAsk{Label: "p" + strconv.Itoa(i)})
+		}
+	}},
+	{"100 tasks that require NUMA nodes", func(j *Job) {
+		g := j.Groups[0]
+		for i := range 100 {
+			g.Pins = append(g.Pins, CoreAsk{Task: strconv.Itoa(i), Count: 1 + i%3, Affinity: "require"})
+			g.Resources.Cores += 1 + i%3
+		}
+	}},
+}
+
+// BenchmarkHostile says what jobs cost that want to stall the loop, on 2,000 nodes with NUMA.
+func BenchmarkHostile(b *testing.B) {
+	c := benchCluster(2000, 0)
+	for i := range 2000 {
+		n, _ := c.Node(fmt.Sprintf("node-%05d", i))
+		numa := *n
+		numa.Capacity.Cores, numa.NUMA = 128, numaNodes("0-31/32-63/64-95/96-127")
+		c.UpsertNode(numa)
+	}
+	for _, h := range hostileJobs {
+		b.Run(h.name, func(b *testing.B) {
+			job := benchJob(1000, h.change)
+			for b.Loop() {
+				Schedule(Request{Cluster: c, Job: job, Namespace: "default", JobID: "bench", Now: time.Unix(1, 0)})
+			}
+		})
+	}
 }

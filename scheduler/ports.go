@@ -64,19 +64,22 @@ func (s portSet) taken(port int, ip uint32, shared bool) bool {
 // been checked before.
 func (c *Cluster) portsFit(ord int32, asks []PortAsk) int {
 	s := &c.slots[ord]
-	dynamic := false
+	dynamic := 0
 	for i := range asks {
 		ask := &asks[i]
 		if ask.Static == 0 {
-			dynamic = true
+			dynamic++
 		} else if s.staticTaken(ask, c.ip(hostIP(s.node, ask.HostNetwork))) {
 			return i
 		}
 	}
-	if !dynamic {
+	if dynamic == 0 {
 		return -1
 	}
 	low, high := dynamicRange(s.node)
+	if dynamic > high-low+1 {
+		return len(asks)
+	}
 	if len(s.ports)+len(s.reserved)+len(asks) <= high-low+1 {
 		return -1
 	}
@@ -133,12 +136,19 @@ func (c *Cluster) pickPorts(ord int32, asks []PortAsk, seed uint64) ([]Port, boo
 		out[i] = Port{Label: ask.Label, Value: ask.Static, To: ask.To,
 			HostIP: hostIP(s.node, ask.HostNetwork), Shared: ask.IgnoreCollision && ask.Static != 0}
 	}
+	mine := siblings{ports: out}
+	behind := -1 // the last one chosen, in the range
 	for i := range asks {
 		if asks[i].Static == 0 {
 			seed = mix(seed + uint64(i) + 1)
-			if out[i].Value = c.freePort(s, low, high, seed, out, out[i].HostIP); out[i].Value == 0 {
+			if mine.many() && behind >= 0 {
+				seed = uint64(behind + 1) // so that a range that fills up is walked once
+			}
+			if out[i].Value = c.freePort(s, low, high, seed, &mine, out[i].HostIP); out[i].Value == 0 {
 				return nil, false
 			}
+			behind = out[i].Value - low
+			mine.took(out[i].Value)
 		}
 		if out[i].To == -1 {
 			out[i].To = out[i].Value
@@ -147,8 +157,36 @@ func (c *Cluster) pickPorts(ord int32, asks []PortAsk, seed uint64) ([]Port, boo
 	return out, true
 }
 
+// siblings are the ports of one allocation: a list while they are few, else a set too.
+type siblings struct {
+	ports []Port
+	set   map[int]bool
+}
+
+// many reports whether looking through the list for each port would take long.
+func (s *siblings) many() bool { return len(s.ports) > 16 }
+
+func (s *siblings) have(port int) bool {
+	if !s.many() {
+		return slices.ContainsFunc(s.ports, func(p Port) bool { return p.Value == port })
+	}
+	if s.set == nil {
+		s.set = map[int]bool{}
+		for _, p := range s.ports {
+			s.set[p.Value] = true
+		}
+	}
+	return s.set[port]
+}
+
+func (s *siblings) took(port int) {
+	if s.set != nil {
+		s.set[port] = true
+	}
+}
+
 // freePort walks the range once from a point that seed decides; 0 when all are taken.
-func (c *Cluster) freePort(s *slot, low, high int, seed uint64, siblings []Port, addr string) int {
+func (c *Cluster) freePort(s *slot, low, high int, seed uint64, mine *siblings, addr string) int {
 	size := high - low + 1
 	if size <= 0 {
 		return 0
@@ -157,8 +195,7 @@ func (c *Cluster) freePort(s *slot, low, high int, seed uint64, siblings []Port,
 	start := int(seed % uint64(size))
 	for k := range size {
 		port := low + (start+k)%size
-		if !s.isReserved(port) && !s.ports.taken(port, ip, false) &&
-			!slices.ContainsFunc(siblings, func(p Port) bool { return p.Value == port }) {
+		if !s.isReserved(port) && !s.ports.taken(port, ip, false) && !mine.have(port) {
 			return port
 		}
 	}

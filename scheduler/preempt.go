@@ -178,14 +178,19 @@ func penalty(a *Alloc, n int) int {
 // preemptible lists what may be evicted from a node, the cheapest first.
 func (p *pass) preemptible(ord int32) []*record {
 	var out []*record
+	limited := false // by a migrate block
 	for _, r := range p.c.slots[ord].live {
 		a := r.alloc
 		if p.job.Priority-a.Priority < preemptGap || p.d.evicted[r] || a.Namespace == p.job.Namespace && a.Job == p.job.ID {
 			continue
 		}
 		out = append(out, r)
+		limited = limited || a.MigrateMax > 0
 	}
 	slices.SortFunc(out, compareVictims)
+	if !limited {
+		return out
+	}
 	leaving := map[groupKey]int{}
 	dear := map[*record]int{}
 	for _, r := range out {

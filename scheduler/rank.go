@@ -36,6 +36,8 @@ type pass struct {
 	buckets     []bucket
 	tops        tournament // by bucket
 	byValues    map[string]int32
+	values      []int32 // of the node that findBucket looks at
+	key         []byte  // the same, as a key of byValues
 
 	gen     []uint32
 	onGroup []int32
@@ -66,6 +68,9 @@ func newPass(d *decision, job *Job, g *Group, items []item, index int) *pass {
 		gen:          d.c.scratch.generations(len(d.c.loads)),
 		seed:         hashString(job.Namespace + "\x00" + job.ID + "\x00" + g.Name),
 		spread:       d.req.Settings.Algorithm == "spread",
+	}
+	for _, dim := range p.dims {
+		dim.countNodes(d.c)
 	}
 	p.countExisting()
 	p.compileAffinities()
@@ -179,6 +184,9 @@ func (p *pass) openBuckets() {
 	}
 	p.buckets, p.byValues = []bucket{}, map[string]int32{}
 	p.uniqueDims = slices.ContainsFunc(p.dims, func(d *dimension) bool { return d.unique })
+	for _, dim := range p.dims {
+		dim.useLevels()
+	}
 	if p.uniqueDims {
 		p.c.scratch.bucket = p.c.scratch.buckets(len(p.c.loads))
 	} else {
@@ -204,24 +212,28 @@ func (p *pass) bucketOf(ord int32) int32 {
 }
 
 func (p *pass) findBucket(n *Node) int32 {
-	values := make([]int32, len(p.dims))
-	var key []byte
-	for i, dim := range p.dims {
-		v := dim.value(n)
-		values[i] = v
+	values, key := p.values[:0], p.key[:0]
+	for _, dim := range p.dims {
+		v := dim.coordinate(n)
+		values = append(values, v)
 		key = append(key, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
 	}
+	p.values, p.key = values, key
 	if b, ok := p.byValues[string(key)]; ok {
 		return b
 	}
 	b := int32(len(p.buckets))
 	p.byValues[string(key)] = b
+	values = slices.Clone(values)
 	p.buckets = append(p.buckets, bucket{values: values})
 	p.tops.grow()
 	for i, dim := range p.dims {
 		dim.buckets[values[i]] = append(dim.buckets[values[i]], b)
 	}
 	p.buckets[b].closed = p.full(values)
+	for i, dim := range p.dims {
+		p.buckets[b].boost += dim.score(values[i])
+	}
 	return b
 }
 
@@ -311,12 +323,24 @@ var pow10Table = func() (t [pow10Steps + 1]float64) {
 // refresh ranks one node again after something on it changed.
 func (p *pass) refresh(ord int32) {
 	p.gen[ord]++
-	b := p.bucketOf(ord)
-	if o := p.judge(ord); o.kind == candidateNode {
-		cand, parts := p.candidate(ord)
-		p.buckets[b].heaps[parts-1].push(cand)
+	p.push(ord)
+	p.settle(p.bucketOf(ord))
+}
+
+// push puts a node into its bucket if it could take one more. One that only a distinct
+// property keeps off comes too: the property may be given back.
+func (p *pass) push(ord int32) {
+	switch p.judge(ord).kind {
+	case candidateNode:
+	case filteredValue:
+		if p.filter.shortOf(ord) != fits {
+			return
+		}
+	default:
+		return
 	}
-	p.settle(b)
+	cand, parts := p.candidate(ord)
+	p.buckets[p.bucketOf(ord)].heaps[parts-1].push(cand)
 }
 
 // withdraw takes a node out of the ranking until it is refreshed.
@@ -371,11 +395,15 @@ func (p *pass) count(ord, by int32) {
 	for _, dim := range p.dims {
 		all = dim.change(dim.value(n), by) || all
 	}
+	p.relocate(n)
 	if all {
 		p.rescoreAll()
 		return
 	}
 	for _, dim := range p.dims {
+		if dim.levels {
+			continue // the score of a level changes with the least level only
+		}
 		for _, b := range dim.buckets[dim.value(n)] {
 			p.rescore(b)
 		}

@@ -241,7 +241,7 @@ func (s *losses) tryAll() {
 		}
 		for _, id := range k.nodes {
 			loss.NodeID = id
-			s.out.Nodes = append(s.out.Nodes, loss)
+			s.out.Nodes = append(s.out.Nodes, s.inTheName(loss, k.nodes[0]))
 		}
 	}
 }
@@ -282,4 +282,21 @@ func unplaced(settled []moved) []Unplaced {
 		out[i].Count++
 	}
 	return out
+}
+
+// inTheName is the loss of a node that is like the one that was tried: where the one names
+// the other in a hint, it is the other way round.
+func (s *losses) inTheName(loss NodeLoss, tried string) NodeLoss {
+	if loss.NodeID == tried {
+		return loss
+	}
+	own, _ := s.t.c.Node(loss.NodeID)
+	other, _ := s.t.c.Node(tried)
+	loss.Unplaced = slices.Clone(loss.Unplaced)
+	for i := range loss.Unplaced {
+		if rest, found := strings.CutSuffix(loss.Unplaced[i].Hint, " on node "+own.Name); found {
+			loss.Unplaced[i].Hint = rest + " on node " + other.Name
+		}
+	}
+	return loss
 }

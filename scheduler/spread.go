@@ -19,15 +19,23 @@ type dimension struct {
 
 	ids     map[string]int32
 	used    []int32   // by value
-	filled  []int32   // by value: buckets that have candidates
-	buckets [][]int32 // by value: the buckets that have it
+	filled  []int32   // by coordinate: buckets that have candidates
+	buckets [][]int32 // by coordinate: the buckets that have it
 
-	// Even spread: the least use among values that have candidates, how many have it,
-	// and how many values have candidates.
+	// levels: buckets hold nodes whose values are used equally often, not of one value. See
+	// levels.go.
+	levels  bool
+	members [][]int32 // by value: the nodes that have it; only with levels
+	// nodes gives the ordinals of nodes, when the values are the nodes themselves
+	// (${node.unique.id}): value = 1 + ordinal. Nil otherwise.
+	nodes map[string]int32
+
+	// Even spread: the least use among coordinates that have candidates, how many have it,
+	// and how many coordinates have candidates.
 	low, atLow, open int32
 }
 
-// missing is the value of a node without the attribute.
+// missing is the value, and the coordinate, of a node without the attribute.
 const missing int32 = 0
 
 // otherValues stands for every value that no target names.
@@ -100,6 +108,9 @@ func (d *dimension) setTargets(targets []SpreadTarget, count float64) {
 
 // value returns the number of a node's value.
 func (d *dimension) value(n *Node) int32 {
+	if d.nodes != nil {
+		return 1 + d.nodes[n.ID]
+	}
 	v, ok := resolve(n, d.attribute)
 	if !ok {
 		return missing
@@ -117,12 +128,16 @@ func (d *dimension) id(v string) int32 {
 	id := int32(len(d.used))
 	d.ids[v] = id
 	d.used = append(d.used, 0)
-	d.filled = append(d.filled, 0)
-	d.buckets = append(d.buckets, nil)
+	if d.levels {
+		d.members = append(d.members, nil)
+	} else {
+		d.filled = append(d.filled, 0)
+		d.buckets = append(d.buckets, nil)
+	}
 	return id
 }
 
-// score returns what a node with value v gains from this spread:
+// score returns what a node with coordinate v gains from this spread:
 //
 //	targets:   (wanted - used - 1) / wanted * weight, at least -weight
 //	even:      +weight for the values used least, -weight for the others, 0 when all are equal
@@ -138,7 +153,7 @@ func (d *dimension) score(v int32) float64 {
 			return -d.weight
 		}
 		return max(-1, (d.want[v]-float64(d.used[v])-1)/d.want[v]) * d.weight
-	case d.used[v] > d.low:
+	case d.usedAt(v) > d.low:
 		return -d.weight
 	case d.atLow < d.open:
 		return d.weight
@@ -146,9 +161,9 @@ func (d *dimension) score(v int32) float64 {
 	return 0
 }
 
-// full reports whether a distinct property lets nothing more onto value v.
+// full reports whether a distinct property lets nothing more onto coordinate v.
 func (d *dimension) full(v int32) bool {
-	return d.limit > 0 && (v == missing || d.used[v] >= d.limit)
+	return d.limit > 0 && (v == missing || d.usedAt(v) >= d.limit)
 }
 
 // change counts by (1 or -1) more allocations on value v and reports whether the scores
@@ -156,7 +171,7 @@ func (d *dimension) full(v int32) bool {
 func (d *dimension) change(v, by int32) (all bool) {
 	before := d.used[v]
 	d.used[v] += by
-	if d.want != nil || d.limit > 0 || v == missing {
+	if d.levels || d.want != nil || d.limit > 0 || v == missing {
 		return false
 	}
 	if by > 0 && d.filled[v] > 0 && before == d.low && d.atLow > 1 {
@@ -174,12 +189,12 @@ func (d *dimension) change(v, by int32) (all bool) {
 // rescan finds the least use again.
 func (d *dimension) rescan() {
 	d.low, d.atLow, d.open = math.MaxInt32, 0, 0
-	for v := 1; v < len(d.used); v++ {
+	for v := 1; v < len(d.filled); v++ {
 		if d.filled[v] == 0 {
 			continue
 		}
 		d.open++
-		switch used := d.used[v]; {
+		switch used := d.usedAt(int32(v)); {
 		case used < d.low:
 			d.low, d.atLow = used, 1
 		case used == d.low:

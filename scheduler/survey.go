@@ -1,5 +1,7 @@
 package scheduler
 
+import "strings"
+
 // outcome is what a pass finds a node to be.
 type outcome struct {
 	kind   outcomeKind
@@ -57,6 +59,9 @@ func (p *pass) survey(rank bool) *Metric {
 		}
 		o := p.judge(int32(ord))
 		t.count(o, p.c.loads[ord].class)
+		if rank && o.kind >= filteredHosts {
+			p.join(int32(ord))
+		}
 		if rank && (o.kind == candidateNode || o.kind == filteredValue) {
 			p.enter(int32(ord), o.kind)
 		}
@@ -252,6 +257,11 @@ func addCount(m *map[string]int, key string, n int) {
 // new work and that the job's datacenters match.
 func (t *classTable) available(f *filter) (inPool int, byDatacenter map[string]int) {
 	byDatacenter = map[string]int{}
+	for _, dc := range f.job.Datacenters {
+		if !strings.Contains(dc, "*") {
+			byDatacenter[dc] = 0 // tools tell those that have no node
+		}
+	}
 	for i := range t.list {
 		c := &t.list[i]
 		if c.nodes == 0 {

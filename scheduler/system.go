@@ -16,8 +16,9 @@ type systemPlan struct {
 	pass     *pass
 	counts   *counts
 	occupied map[int32]bool
-	outside  int         // occupied nodes that keep another version whatever the rollout does
-	before   *systemPlan // the version that vacant nodes get while the rollout is halted, nil for the job's
+	outside  int            // occupied nodes that keep another version whatever the rollout does
+	again    map[int32]bool // nodes whose canary leaves while the rollout is halted: another takes its place
+	before   *systemPlan    // the version that vacant nodes get while the rollout is halted, nil for the job's
 }
 
 func (d *decision) scheduleSystem() {
@@ -39,7 +40,7 @@ func (d *decision) scheduleSystem() {
 func (d *decision) newSystemPlan(job *Job, g *Group) *systemPlan {
 	p := &systemPlan{
 		groupPlan: groupPlan{d: d, g: g, items: d.itemsOf(g.Name), up: d.desired(g.Name)},
-		occupied:  map[int32]bool{},
+		occupied:  map[int32]bool{}, again: map[int32]bool{},
 	}
 	p.pass = &pass{d: d, c: d.c, job: job, group: g, filter: newFilter(d.c, job, g, 0), seed: hashString(job.ID + "\x00" + g.Name)}
 	p.pass.hostsOfJob = hasDistinctHosts(job.Constraints)
@@ -68,6 +69,9 @@ func (d *decision) reconcileSystem(g *Group) *systemPlan {
 // decide gives one allocation its fate and its node its occupant.
 func (p *systemPlan) decide(it *item) {
 	it.fate = p.systemFate(it)
+	if it.a.Canary && (it.fate == migrating || it.fate == failing) && p.d.rollout.canarying(p.g.Name) {
+		p.again[it.rec.ord] = true
+	}
 	switch it.fate {
 	case over:
 		return
@@ -163,6 +167,15 @@ func (p *systemPlan) fillNodes() {
 		if !l.open || p.g.Count <= 0 {
 			continue
 		}
+		if p.before != nil && p.pass.filter.node(int32(ord)) != stagePasses {
+			continue // at whatever version, the next decision would stop it: see decide
+		}
+		if p.again[int32(ord)] && !p.occupied[int32(ord)] && p.halted {
+			p.wants = append(p.wants, want{job: p.d.job, group: p.g, on: int32(ord), canary: true})
+			p.counts.count(outcome{kind: candidateNode}, l.class)
+			p.up.Canary++
+			continue
+		}
 		stage := to.pass.filter.node(int32(ord))
 		switch {
 		case stage < stagePasses:
@@ -178,7 +191,11 @@ func (p *systemPlan) fillNodes() {
 		}
 	}
 	p.d.sortByNode(to.wants)
+	p.d.sortByNode(p.wants)
 	p.d.rollout.totals[p.g.Name] = len(p.occupied) - p.outside + len(to.wants)
+	if to != p {
+		p.d.rollout.totals[p.g.Name] += len(p.wants)
+	}
 }
 
 // placeSystemCanaries replaces a percentage of the nodes' allocations: on a node there is
@@ -193,7 +210,13 @@ func (p *systemPlan) placeSystemCanaries() {
 		p.wanted = min(len(p.stale), (total*p.wanted+99)/100)
 		r.canaries[p.g.Name] = p.wanted
 	}
-	n := min(max(0, p.wanted-len(p.canaries)), len(p.stale))
+	coming := 0
+	for i := range p.wants {
+		if p.wants[i].canary {
+			coming++
+		}
+	}
+	n := min(max(0, p.wanted-len(p.canaries)-coming), len(p.stale))
 	for _, it := range p.stale[:n] {
 		p.wants = append(p.wants, want{
 			job: p.d.job, group: p.g, previous: it, on: it.rec.ord, canary: true,

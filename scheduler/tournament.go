@@ -53,6 +53,7 @@ func (t *tournament) play() {
 		t.replay()
 	default:
 		for _, b := range t.dirty {
+			t.win[t.size+int(b)] = b // a bucket may be new
 			for i := (t.size + int(b)) / 2; i >= 1; i /= 2 {
 				t.win[i] = t.better(t.win[2*i], t.win[2*i+1])
 			}

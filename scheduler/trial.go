@@ -251,6 +251,7 @@ func byJob(allocs []*Alloc) []ofJob {
 // mask replaces a node by n, which differs from it in status, eligibility and drain at
 // most, or takes it away (nil). The class stays what it was, so nothing is hashed.
 func (c *Cluster) mask(ord int32, n *Node) {
+	c.changed()
 	s, l := &c.slots[ord], &c.loads[ord]
 	k := &c.classes.list[l.class]
 	for _, each := range []struct {

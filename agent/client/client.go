@@ -86,6 +86,7 @@ type Client struct {
 	register  *registrar
 	drivers   map[string]driver.Driver
 	hostStats hostSampler
+	own       ownIdentity
 
 	mu      sync.Mutex
 	node    *api.Node

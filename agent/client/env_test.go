@@ -148,3 +148,19 @@ func TestWithProgram(t *testing.T) {
 		}
 	}
 }
+
+// TestPinnedCoresAreNamed follows the cores of an allocation to the task that asked for
+// them, in its environment and in what its driver gets.
+func TestPinnedCoresAreNamed(t *testing.T) {
+	scope := testScope()
+	scope.alloc.Cores = []int{2, 3, 7}
+	scope.group.Tasks = []*api.Task{{Name: "first", Resources: &api.Resources{Cores: new(1)}}, scope.spec}
+	scope.spec.Resources = &api.Resources{Cores: new(2)}
+	env, _ := scope.build()
+	if got := env["NOMAD_CPU_CORES"]; got != "3,7" {
+		t.Errorf("NOMAD_CPU_CORES = %q, want 3,7", got)
+	}
+	if diff := cmp.Diff([]int{3, 7}, scope.cores()); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -37,6 +37,8 @@ type Config struct {
 	Node   Node
 	Allocs Allocs
 	Files  Files
+	// NodeIdentity is the local client's own; it comes with Node.
+	NodeIdentity NodeIdentity
 	// Checks answers the status of an allocation's checks on this node.
 	Checks func(allocID string) (api.AllocCheckStatuses, error)
 
@@ -137,8 +139,8 @@ func New(cfg Config) (*API, error) {
 		return nil, errors.New("httpapi: no logger")
 	case (cfg.State == nil) != (cfg.Raft == nil):
 		return nil, errors.New("httpapi: State and Raft come together")
-	case (cfg.State == nil) != (cfg.Secrets == nil):
-		return nil, errors.New("httpapi: State and Secrets come together")
+	case (cfg.State == nil) != (cfg.Secrets == nil) || (cfg.State == nil) != (cfg.Signer == nil):
+		return nil, errors.New("httpapi: State, Secrets and Signer come together")
 	case cfg.Peers == nil || cfg.Cluster == nil:
 		return nil, errors.New("httpapi: Peers and Cluster are needed")
 	}

@@ -73,10 +73,29 @@ func eventStream(a *API, r *request) (any, error) {
 		case len(line.Events) == 0:
 			continue
 		}
-		if err := out.json(line); err != nil {
+		if err := out.lines(split(line)); err != nil {
 			return streamed{}, nil
 		}
 	}
+}
+
+// split gives an evaluation and the one that follows it lines of their own: in the Nomad
+// API they are changed one after the other, and clients count on it. Until the last line
+// of an index is read the index is not complete: the others bear the one before it, so
+// that who resumes from it sees all of them again.
+func split(whole eventLine) []eventLine {
+	lines, evals := []eventLine{{Index: whole.Index}}, 0
+	for _, e := range whole.Events {
+		if e.Topic == api.TopicEvaluation {
+			if evals++; evals > 1 {
+				lines[len(lines)-1].Index = whole.Index - 1
+				lines = append(lines, eventLine{Index: whole.Index})
+			}
+		}
+		last := &lines[len(lines)-1]
+		last.Events = append(last.Events, e)
+	}
+	return lines
 }
 
 // shownEvent is an event with its row's namespace; a node has the form that nodes
@@ -93,6 +112,8 @@ func shownEvent(e api.Event) event {
 	case *api.Deployment:
 		out.Namespace = row.Namespace
 	case *api.ServiceRegistration:
+		out.Namespace = row.Namespace
+	case *api.VariableMetadata:
 		out.Namespace = row.Namespace
 	case *api.Node:
 		out.Payload = map[string]any{"Node": viewNode(row)}
@@ -148,6 +169,19 @@ func (s *stream) json(v any) error {
 		return err
 	}
 	return s.write(b)
+}
+
+// lines writes several at once.
+func (s *stream) lines(all []eventLine) error {
+	var out []byte
+	for _, line := range all {
+		b, err := encode(line, false)
+		if err != nil {
+			return err
+		}
+		out = append(out, b...)
+	}
+	return s.write(out)
 }
 
 func (s *stream) write(b []byte) error {

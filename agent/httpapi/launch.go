@@ -51,6 +51,9 @@ func jobDispatch(a *API, r *request) (any, error) {
 	if err := sameJob(r, body.JobID); err != nil {
 		return nil, err
 	}
+	if err := a.mayRegister(r); err != nil {
+		return nil, err
+	}
 	_, job, err := a.job(r)
 	if err != nil {
 		return nil, err

@@ -405,6 +405,12 @@ func TestNamespacesPoolsAndScheduler(t *testing.T) {
 	if _, _, err := c.Jobs().Register(webJob("x"), nil); err == nil || !strings.Contains(err.Error(), "403") {
 		t.Errorf("registration while switched off: %v", err)
 	}
+	if _, _, err := c.Jobs().Scale("web", "web", new(2), "", false, nil, nil); err == nil || !strings.Contains(err.Error(), "403") {
+		t.Errorf("scaling while switched off: %v", err)
+	}
+	if _, _, err := c.Jobs().Dispatch("web", nil, nil, "", nil); err == nil || !strings.Contains(err.Error(), "403") {
+		t.Errorf("dispatch while switched off: %v", err)
+	}
 	conf.SchedulerConfig.ModifyIndex = 3
 	if set, _, err := c.Operator().SchedulerCASConfiguration(conf.SchedulerConfig, nil); err != nil || set.Updated {
 		t.Errorf("set with an old index: %+v %v", set, err)

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/hashicorp/nomad/api"
@@ -29,8 +28,8 @@ func jobRegister(a *API, r *request) (any, error) {
 		return nil, err
 	}
 	snap := a.cfg.State.Snapshot()
-	if snap.SchedulerConfig(nil).RejectJobRegistration {
-		return nil, &Error{http.StatusForbidden, "job registration is switched off: see RejectJobRegistration in the scheduler configuration"}
+	if err := a.mayRegister(r); err != nil {
+		return nil, err
 	}
 	if p := body.EvalPriority; p < 0 || p > 100 {
 		return nil, badRequest("EvalPriority must be from 1 to 100, or 0 for the job's own (is %d)", p)

@@ -82,7 +82,11 @@ const (
 	namespaceRead right = "any capability in the namespace"
 	searchAny     right = "anything that may be found"
 	eventRead     right = "what the topics need"
-	variableAny   right = "any variable"
+
+	varList    right = "variables:list of any path"
+	varRead    right = "variables:read"
+	varWrite   right = "variables:write"
+	varDestroy right = "variables:destroy"
 )
 
 // handler answers a request: nil is an empty 200, a value becomes JSON.
@@ -108,7 +112,7 @@ func routes() []route {
 		jobRoutes, nodeNounRoutes, allocRoutes, serverRoutes, clientRoutes, agentRoutes, operatorRoutes,
 		healRoutes,
 		aclRoutes,
-		variableRoutes, rootKeyRoutes,
+		variableRoutes, rootKeyRoutes, identityRoutes,
 		laterRoutes(),
 	} {
 		table = append(table, group...)

@@ -26,6 +26,9 @@ func jobScale(a *API, r *request) (any, error) {
 	case body.Error && body.Count != nil:
 		return nil, badRequest("scaling action should not contain count if error is true")
 	}
+	if err := a.mayRegister(r); err != nil {
+		return nil, err
+	}
 	_, job, err := a.job(r)
 	if err != nil {
 		return nil, err

@@ -46,7 +46,9 @@ var sources = []source{
 	}},
 	{contexts.ScalingPolicies, none},
 	{contexts.Plugins, none},
-	{contexts.Variables, none},
+	{contexts.Variables, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
+		return project(s.Variables(nil, ns, p), func(v *state.Variable) string { return v.Path })
+	}},
 	{contexts.Volumes, none},
 	{contexts.HostVolumes, none},
 	{contexts.Quotas, none},

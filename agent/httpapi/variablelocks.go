@@ -48,7 +48,7 @@ func (r *request) lockOperation() (string, error) {
 
 // lockVariable acquires, renews or releases a lock.
 func (a *API) lockVariable(r *request, w *variableWrite, op string) (any, error) {
-	cmd := &state.LockVariable{Op: op, Namespace: w.ns, Path: w.path, LockID: w.lockID, CAS: w.cas}
+	cmd := &state.LockVariable{Op: op, Namespace: w.ns, Path: w.path, LockID: w.lockID, CAS: w.cas, Token: w.token}
 	if op == state.LockAcquire {
 		if err := lockTerms(w, cmd); err != nil {
 			return nil, err

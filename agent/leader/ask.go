@@ -26,6 +26,17 @@ type question struct {
 	done  chan struct{} // closed when there is an answer, or err
 }
 
+// takeTurn waits until nobody else asks a question that takes seconds of work: one of them at
+// a time is work enough, and who asks the same finds the answer there. release ends the turn.
+func (l *Leader) takeTurn(ctx context.Context) (release func(), err error) {
+	select {
+	case l.turn <- struct{}{}:
+		return func() { <-l.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // ask puts a question to the evaluator and waits for its answer.
 func (l *Leader) ask(ctx context.Context, begin func(*evaluator) *scheduler.Inquiry) error {
 	q := &question{ctx: ctx, begin: begin, done: make(chan struct{})}

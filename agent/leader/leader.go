@@ -72,6 +72,7 @@ type Leader struct {
 	replica  *replicator
 	keyring  *keyring
 	locks    *locks
+	turn     chan struct{} // held by who asks a long question
 }
 
 // New subscribes to the state. Nothing runs before Run.
@@ -79,7 +80,7 @@ func New(cfg Config) *Leader {
 	if cfg.Busy == nil {
 		cfg.Busy = func(string) Busy { return func() func() { return func() {} } }
 	}
-	l := &Leader{cfg: cfg, log: cfg.Logger.Named("leader")}
+	l := &Leader{cfg: cfg, log: cfg.Logger.Named("leader"), turn: make(chan struct{}, 1)}
 	l.evaluate = newEvaluator(l, l.subscribe(state.TableNodes, state.TableAllocs, state.TableEvals, state.TableJobs, state.TableScheduler))
 	l.liveness = newLiveness(l, l.subscribe(state.TableNodes, tableMembers))
 	l.rollout = newRollout(l, l.subscribe(state.TableDeployments, state.TableAllocs))

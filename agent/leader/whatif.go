@@ -72,8 +72,13 @@ type ResilienceQuery struct {
 // Resilience says which nodes can be lost with everything still placed. The same question
 // on the same state is answered once.
 func (l *Leader) Resilience(ctx context.Context, query ResilienceQuery) (*healapi.Resilience, error) {
+	release, err := l.takeTurn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	var answer *resilienceAnswer
-	err := l.ask(ctx, func(e *evaluator) (work *scheduler.Inquiry) {
+	err = l.ask(ctx, func(e *evaluator) (work *scheduler.Inquiry) {
 		cfg := scheduler.DefaultResilience()
 		cfg.Pairs = query.Pairs
 		if query.Brief {

@@ -164,7 +164,7 @@ func TestPollTellsOfAServerWithoutLeader(t *testing.T) {
 }
 
 func TestAllocSurvivesTheWire(t *testing.T) {
-	want := AllocsResponse{Index: 2, Allocs: []*Alloc{{JobRef: JobRef{Namespace: "default", ID: "j", Version: 3, CreateIndex: 4}, Rebooted: true}}}
+	want := AllocsResponse{Index: 2, Allocs: []*Alloc{{JobRef: JobRef{Namespace: "default", ID: "j", Version: 3, CreateIndex: 4}, Cores: []int{3, 5}, Rebooted: true}}}
 	want.Allocs[0].ID = "a1"
 	want.Allocs[0].AllocModifyIndex = 17
 	got, err := clientOf(newServer(t, answering(want))).Allocs(t.Context(), AllocsRequest{})

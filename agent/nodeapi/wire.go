@@ -107,7 +107,7 @@ func (a *Alloc) MarshalJSON() ([]byte, error) {
 		DesiredTransition: a.DesiredTransition, ClientStatus: a.ClientStatus, TaskStates: a.TaskStates,
 		DeploymentID: a.DeploymentID, DeploymentStatus: a.DeploymentStatus, PreviousAllocation: a.PreviousAllocation,
 		AllocModifyIndex: a.AllocModifyIndex, CreateIndex: a.CreateIndex, CreateTime: a.CreateTime,
-		JobRef: a.JobRef, Rebooted: a.Rebooted,
+		JobRef: a.JobRef, Cores: a.Cores, Rebooted: a.Rebooted,
 	})
 }
 
@@ -129,7 +129,8 @@ type order struct {
 	CreateIndex        uint64
 	CreateTime         int64
 	JobRef             JobRef
-	Rebooted           bool `json:",omitempty"`
+	Cores              []int `json:",omitempty"`
+	Rebooted           bool  `json:",omitempty"`
 }
 
 // StatusRequest reports what became of allocations. It is idempotent: it states

@@ -87,6 +87,16 @@ func (r *Ring) SignNode(n *state.Node, ttl time.Duration, now time.Time) (Signed
 	return r.sign(claims, []string{Audience}, ttl, now)
 }
 
+// SignIntroduction makes a token by which a node that is to join can be told from a
+// stranger. name may be empty.
+func (r *Ring) SignIntroduction(name, pool string, ttl time.Duration, now time.Time) (Signed, error) {
+	claims := map[string]any{"nomad_node_pool": pool, "sub": fmt.Sprintf("node-introduction:%s:%s:%s:default", r.cfg.Region, pool, name)}
+	if name != "" {
+		claims["nomad_node_name"] = name
+	}
+	return r.sign(claims, []string{Audience}, ttl, now)
+}
+
 // sign adds the registered claims (RFC 7519) and signs with the active key.
 func (r *Ring) sign(claims map[string]any, audience []string, ttl time.Duration, now time.Time) (Signed, error) {
 	snap := r.cfg.State.Snapshot()
