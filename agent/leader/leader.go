@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/nomad/api"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/selfheal/selfheal/agent/state"
@@ -40,6 +41,8 @@ type Config struct {
 	// KeepDead leaves failed servers in the consensus group until someone removes
 	// them; else each is removed a minute after it failed.
 	KeepDead bool
+	// Scheduler is what a new cluster's scheduler is set to; nil: the built-in settings.
+	Scheduler *api.SchedulerConfiguration
 	// Busy gives a loop its busy meter; nil measures nothing.
 	Busy func(loop string) Busy
 }
@@ -113,6 +116,9 @@ func (l *Leader) Run(ctx context.Context) error {
 	for _, f := range l.feeds {
 		f.open()
 		defer f.close()
+	}
+	if err := l.seedSettings(ctx); err != nil {
+		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, loop := range []struct {
