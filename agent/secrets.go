@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -22,9 +23,13 @@ func (a *Agent) openRing(store *state.Store) (*rootkey.Ring, error) {
 // identities checks what tasks and nodes show, as the API asks for it.
 type identities struct{ ring *rootkey.Ring }
 
-// Verify tells who shows a token that this cluster signed.
+// Verify tells which task shows a token that this cluster signed. A node's identity is
+// none to act with.
 func (i identities) Verify(token string) (httpapi.Claims, error) {
 	c, err := i.ring.Verify(token, time.Now())
+	if err == nil && c.AllocID == "" {
+		err = fmt.Errorf("%w: it is a node's", rootkey.ErrDenied)
+	}
 	return httpapi.Claims(c), err
 }
 
@@ -37,5 +42,11 @@ func (i identities) SignTask(alloc *state.Alloc, job *api.Job, task string, iden
 // SignNode signs a node's identity.
 func (i identities) SignNode(node *state.Node, ttl time.Duration) (httpapi.Token, error) {
 	s, err := i.ring.SignNode(node, ttl, time.Now())
+	return httpapi.Token(s), err
+}
+
+// SignIntroduction signs who a node that is to join will be.
+func (i identities) SignIntroduction(name, pool string, ttl time.Duration) (httpapi.Token, error) {
+	s, err := i.ring.SignIntroduction(name, pool, ttl, time.Now())
 	return httpapi.Token(s), err
 }

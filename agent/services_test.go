@@ -64,6 +64,37 @@ func (s *sim) catalogue(n int) []*api.ServiceRegistration {
 	return out
 }
 
+// endpoints is where the instances of a job are to listen, as their allocations say.
+func (s *sim) endpoints(job string) (out []*api.ServiceRegistration) {
+	s.t.Helper()
+	list, _, err := s.api().Jobs().Allocations(job, false, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, stub := range list {
+		a, _, err := s.api().Allocations().Info(stub.ID, nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		p := a.AllocatedResources.Shared.Ports[0]
+		for _, c := range s.clients {
+			if c.id.ID == a.NodeID {
+				out = append(out, &api.ServiceRegistration{AllocID: a.ID, NodeID: a.NodeID, Address: c.ip, Port: p.Value})
+			}
+		}
+	}
+	return out
+}
+
+func (s *sim) checksOf(alloc string) api.AllocCheckStatuses {
+	s.t.Helper()
+	checks, err := s.api().Allocations().Checks(alloc, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return checks
+}
+
 // A service is registered with its address, its deployment waits for its checks,
 // the instance that fails comes last, and the catalogue follows the death and the
 // return of a host.
@@ -72,21 +103,40 @@ func TestServicesThroughACluster(t *testing.T) {
 		if _, _, err := s.api().Jobs().Register(checkedJob(3), nil); err != nil {
 			s.t.Fatal(err)
 		}
-		all := s.catalogue(3)
+		s.whole("web", 3, 10*time.Second)
+		s.catalogue(0) // nothing listens yet
+		all := s.endpoints("web")
 		backends := map[string]*backend{}
 		for _, reg := range all[1:] {
-			backends[reg.ID] = s.listen(reg)
+			backends[reg.AllocID] = s.listen(reg)
 		}
 		time.Sleep(8 * time.Second)
 		d, _, err := s.api().Jobs().LatestDeployment("web", nil)
 		if err != nil || d.TaskGroups["group"].HealthyAllocs != 2 || d.Status != "running" {
 			s.t.Fatalf("two of three answer: deployment %s, %+v, %v", d.Status, d.TaskGroups["group"], err)
 		}
-		if last := s.catalogue(3)[2]; last.ID != all[0].ID {
-			s.t.Errorf("the instance that does not answer is not the last: %s", last.ID)
+		for _, reg := range s.catalogue(2) {
+			if reg.AllocID == all[0].AllocID {
+				s.t.Errorf("an instance that has never answered is registered: %s", reg.ID)
+			}
 		}
-		backends[all[0].ID] = s.listen(all[0])
+		backends[all[0].AllocID] = s.listen(all[0])
 		s.deployed("web", "successful", 0, 15*time.Second)
+		s.catalogue(3)
+		backends[all[1].AllocID].close()
+		time.Sleep(8 * time.Second)
+		if last := s.catalogue(3)[2]; last.AllocID != all[1].AllocID {
+			s.t.Errorf("the instance that does not answer any more is not the last: %s", last.ID)
+		}
+		backends[all[1].AllocID] = s.listen(all[1])
+		s.eventually(10*time.Second, "it answers again", func() error {
+			for _, c := range s.checksOf(all[1].AllocID) {
+				if c.Status != "success" {
+					return fmt.Errorf("its check is %s", c.Status)
+				}
+			}
+			return nil
+		})
 
 		checks, err := s.api().Allocations().Checks(all[0].AllocID, nil)
 		if err != nil || len(checks) != 1 {
@@ -106,7 +156,7 @@ func TestServicesThroughACluster(t *testing.T) {
 		}
 		for id, b := range backends { // what listens on the host dies with it
 			for _, reg := range all {
-				if reg.ID == id && reg.NodeID == victim.id.ID {
+				if reg.AllocID == id && reg.NodeID == victim.id.ID {
 					b.close()
 					delete(backends, id)
 				}
@@ -114,7 +164,7 @@ func TestServicesThroughACluster(t *testing.T) {
 		}
 		victim.die()
 		s.eventually(20*time.Second, "nobody is sent to the dead host any more", func() error {
-			for _, reg := range s.catalogue(3) {
+			for _, reg := range s.catalogue(len(backends)) { // the new ones do not listen
 				if reg.NodeID == victim.id.ID {
 					return fmt.Errorf("%s is registered", reg.ID)
 				}

@@ -11,13 +11,14 @@ import (
 
 func allocStatus() verb {
 	var o output
-	var verbose, short, stats bool
+	var verbose, short, stats, ui bool
 	return verb{
 		args: "[ALLOC]", max: 1,
 		short: "Show an allocation, or list all",
 		flags: concat(o.rows(), []flagRow{
 			{"short", "", "Show only the allocation and its tasks' states.", &short, nil},
 			{"stats", "", "Show what each task uses right now.", &stats, nil},
+			{"ui", "", "Open its page in the web UI as well.", &ui, nil},
 			{"verbose", "", "Show whole IDs and times, and how nodes were scored.", &verbose, nil},
 		}),
 		run: func(s *session, args []string) error {
@@ -39,6 +40,9 @@ func allocStatus() verb {
 			a, err := s.allocation(c, args[0])
 			if err != nil {
 				return err
+			}
+			if ui {
+				s.openPage("alloc status", a.ID)
 			}
 			if o.wanted() {
 				return o.print(s, a)
@@ -258,10 +262,10 @@ func (p *allocPage) placement() {
 	p.s.printf("  * Nodes evaluated: %d, filtered: %d, exhausted: %d\n", m.NodesEvaluated, m.NodesFiltered, m.NodesExhausted)
 	if m.NodesFiltered > 0 || m.NodesExhausted > 0 {
 		for _, c := range byCount(m.ConstraintFiltered) {
-			p.s.printf("  * Constraint %q filtered %s\n", c, plural(m.ConstraintFiltered[c], "node"))
+			p.s.printf("  * Constraint %q: %d nodes excluded by filter\n", c, m.ConstraintFiltered[c])
 		}
 		for _, d := range byCount(m.DimensionExhausted) {
-			p.s.printf("  * Resource %q exhausted on %s\n", d, plural(m.DimensionExhausted[d], "node"))
+			p.s.printf("  * Dimension %q exhausted on %d nodes\n", d, m.DimensionExhausted[d])
 		}
 	}
 	if len(m.ScoreMetaData) == 0 {

@@ -40,7 +40,7 @@ func catalogue() entries {
 		jobVerbs(), jobMoreVerbs(), allocVerbs(), nodeVerbs(), evalVerbs(), deploymentVerbs(),
 		serverVerbs(), operatorVerbs(), systemVerbs(), namespaceVerbs(), serviceVerbs(), simulateVerbs(), foresightVerbs(), aclVerbs(), varVerbs(),
 		nodePoolVerbs(), nodeMetaVerbs(), volumeVerbs(), scalingVerbs(), tlsVerbs(),
-		snapshotVerbs(), autopilotVerbs(), keyringVerbs(), debugVerbs(), uiVerbs(),
+		snapshotVerbs(), autopilotVerbs(), keyringVerbs(), debugVerbs(), uiVerbs(), topVerbs(),
 		plainVerbs(),
 	)
 	for _, alias := range [][2]string{
@@ -149,8 +149,8 @@ func (a *adapter) Run(args []string) int {
 			return a.session.fail(a.entry.name, err)
 		}
 	}
-	if a.session.flags.noColor {
-		a.session.color, a.session.errColor = false, false
+	if f := a.session.flags; f.noColor || f.forceColor {
+		a.session.color, a.session.errColor = !f.noColor, !f.noColor
 	}
 	if err := v.guarded(a.session, args); err != nil {
 		return a.session.fail(a.entry.name, err)
@@ -194,7 +194,11 @@ func (v verb) count(args []string) error {
 
 // AutocompleteArgs completes what follows the flags.
 func (a *adapter) AutocompleteArgs() complete.Predictor {
-	if p := a.entry.make().predict; p != nil {
+	v := a.entry.make()
+	if v.predict != nil {
+		return v.predict
+	}
+	if p := a.session.predictIDs(v.args); p != nil && !v.local {
 		return p
 	}
 	return complete.PredictNothing

@@ -33,7 +33,7 @@ func operatorDebug() verb {
 		short: "Gather what tells how a cluster is, in one archive",
 		long: `Watches the cluster for -duration and writes selfheal-debug-TIME.tar.gz: members, jobs, allocations, nodes, evaluations, deployments and metrics every -interval; logs, profiles and host facts of every server and of up to -max-nodes clients; events.
 
-Values of fields that are named like secrets, of environments and of dispatched payloads are replaced by "<redacted>". Read the archive before you give it away all the same: a command line may hold a password. Ctrl-C ends the watching early and still writes the archive.`,
+Values of fields that are named like secrets, of environments and of dispatched payloads are replaced by "[redacted]". Read the archive before you give it away all the same: a command line may hold a password. Ctrl-C ends the watching early and still writes the archive.`,
 		flags: []flagRow{
 			{"duration", "DURATION", "Watch for this long (default 2m).", &f.duration, nil},
 			{"interval", "DURATION", "Capture the state every so often (default 30s).", &f.interval, nil},

@@ -70,7 +70,7 @@ func (a *archive) close() (string, error) {
 }
 
 // redacted stands for what a capture does not show.
-const redacted = "<redacted>"
+const redacted = "[redacted]"
 
 // redactor hides secrets.
 type redactor struct {

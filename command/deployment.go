@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/nomad/api"
 )
@@ -76,11 +77,13 @@ func deploymentTable(s *session, ds []*api.Deployment, verbose bool) {
 func deploymentStatus() verb {
 	var o output
 	var verbose, watch bool
+	var wait time.Duration
 	return verb{
 		args: "DEPLOYMENT", min: 1, max: 1,
 		short: "Show a rollout",
 		flags: concat(o.rows(), []flagRow{
 			{"monitor", "", "Watch it until it is over.", &watch, nil},
+			{"wait", "DURATION", "With -monitor: how long one query waits for news (default 2s).", &wait, nil},
 			{"verbose", "", "Show whole IDs and times.", &verbose, nil},
 		}),
 		run: func(s *session, args []string) error {
@@ -91,8 +94,16 @@ func deploymentStatus() verb {
 			if watch {
 				ctx, stop := s.interruptible()
 				defer stop()
-				m := &monitor{s: s, c: c, ns: d.Namespace, verbose: verbose, said: map[string]string{}}
-				return m.deployment(ctx, d.ID)
+				m := s.newMonitor(c, d.Namespace, verbose)
+				if wait > 0 {
+					m.wait = wait
+				}
+				err := m.deployment(ctx, d.ID)
+				if ctx.Err() != nil {
+					s.say("\nNo longer watching; the deployment goes on.")
+					return exitError{code: 1}
+				}
+				return err
 			}
 			if o.wanted() {
 				return o.print(s, d)

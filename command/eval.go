@@ -66,14 +66,17 @@ func evalList() verb {
 
 func evalRows(evals []*api.Evaluation, verbose bool) []string {
 	rows := []string{row("ID", "Priority", "Triggered By", "Job ID", "Status", "Placement Failures")}
-	for _, e := range evals {
-		failures := "N/A"
-		if finished(e.Status) || len(e.FailedTGAllocs) > 0 {
-			failures = fmt.Sprint(len(e.FailedTGAllocs) > 0)
-		}
-		rows = append(rows, row(shortID(e.ID, verbose), fmt.Sprint(e.Priority), e.TriggeredBy, e.JobID, e.Status, failures))
+	for _, e := range present(evals) {
+		rows = append(rows, row(shortID(e.ID, verbose), fmt.Sprint(e.Priority), e.TriggeredBy, e.JobID, e.Status, placementFailures(e)))
 	}
 	return rows
+}
+
+func placementFailures(e *api.Evaluation) string {
+	if finished(e.Status) || len(e.FailedTGAllocs) > 0 {
+		return fmt.Sprint(len(e.FailedTGAllocs) > 0)
+	}
+	return "N/A - In Progress"
 }
 
 func evalStatus() verb {
@@ -118,7 +121,7 @@ func (s *session) evalPage(c *api.Client, e *api.Evaluation, verbose bool) error
 		{"Job ID", e.JobID},
 		{"Namespace", e.Namespace},
 		{"Priority", fmt.Sprint(e.Priority)},
-		{"Placement Failures", fmt.Sprint(len(e.FailedTGAllocs) > 0)},
+		{"Placement Failures", placementFailures(e)},
 	}
 	for _, extra := range [][2]string{
 		{"Node ID", shortID(e.NodeID, verbose)}, {"Deployment ID", shortID(e.DeploymentID, verbose)},
@@ -136,11 +139,11 @@ func (s *session) evalPage(c *api.Client, e *api.Evaluation, verbose bool) error
 		s.section("Failed Placements")
 		for _, group := range keys(e.FailedTGAllocs) {
 			m := e.FailedTGAllocs[group]
-			s.printf("Task Group %q (%s):\n", group, plural(unplacedTotal(m), "allocation"))
+			s.printf("%s\n", unplacedHead(group, m))
 			writeUnplaced(s.out, "  ", m, adviceFor(e.StatusDescription, group))
 		}
 		if e.BlockedEval != "" {
-			s.printf("\nEvaluation %q waits for more room to place the rest.\n", shortID(e.BlockedEval, verbose))
+			s.printf("\nEvaluation %q waiting for additional capacity to place remainder\n", shortID(e.BlockedEval, verbose))
 		}
 	}
 	allocs, _, err := c.Evaluations().Allocations(e.ID, &api.QueryOptions{Namespace: e.Namespace})

@@ -10,33 +10,39 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
+// unplacedHead is the heading above writeUnplaced.
+func unplacedHead(group string, m *api.AllocationMetric) string {
+	return fmt.Sprintf("Task Group %q (failed to place %s):", group, plural(unplacedTotal(m), "allocation"))
+}
+
 // writeUnplaced says why allocations of a group found no node: what ruled the
-// nodes out, most first, and what would help: the scheduler's advice, if it gave any.
+// nodes out, most first, in the words that people search for, and what would help:
+// the scheduler's advice, if it gave any.
 func writeUnplaced(w io.Writer, indent string, m *api.AllocationMetric, advice string) {
 	m = orNew(m)
 	line := func(format string, args ...any) { fmt.Fprintf(w, indent+"* "+format+"\n", args...) }
 	if m.NodesEvaluated == 0 && m.NodesFiltered == 0 && m.NodesExhausted == 0 {
-		line("No node was eligible: none in the job's datacenters and node pool is ready")
+		line("No nodes were eligible for evaluation: none in the job's datacenters and node pool is ready")
 	}
 	for _, dc := range keys(m.NodesAvailable) {
 		if m.NodesAvailable[dc] == 0 {
-			line("Datacenter %q has no ready node", dc)
+			line("No nodes are available in datacenter %q", dc)
 		}
 	}
-	for _, c := range byCount(m.ConstraintFiltered) {
-		line("Constraint %q filtered %s", c, plural(m.ConstraintFiltered[c], "node"))
-	}
 	for _, c := range byCount(m.ClassFiltered) {
-		line("Class %q: %s filtered", c, plural(m.ClassFiltered[c], "node"))
+		line("Class %q: %d nodes excluded by filter", c, m.ClassFiltered[c])
+	}
+	for _, c := range byCount(m.ConstraintFiltered) {
+		line("Constraint %q: %d nodes excluded by filter", c, m.ConstraintFiltered[c])
 	}
 	if m.NodesExhausted > 0 {
-		line("%s had too little left", plural(m.NodesExhausted, "node"))
-	}
-	for _, d := range byCount(m.DimensionExhausted) {
-		line("Resource %q exhausted on %s", d, plural(m.DimensionExhausted[d], "node"))
+		line("Resources exhausted on %d nodes", m.NodesExhausted)
 	}
 	for _, c := range byCount(m.ClassExhausted) {
-		line("Class %q exhausted on %s", c, plural(m.ClassExhausted[c], "node"))
+		line("Class %q exhausted on %d nodes", c, m.ClassExhausted[c])
+	}
+	for _, d := range byCount(m.DimensionExhausted) {
+		line("Dimension %q exhausted on %d nodes", d, m.DimensionExhausted[d])
 	}
 	for _, q := range m.QuotaExhausted {
 		line("Quota limit hit: %s", q)

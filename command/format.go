@@ -41,15 +41,19 @@ const cell = "\x1f"
 func row(cells ...string) string { return strings.Join(cells, cell) }
 
 // table aligns rows, the first of which is the heading.
-func (s *session) table(rows []string) {
+func (s *session) table(rows []string) { s.printf("%s", tableText(rows, s.color)) }
+
+func tableText(rows []string, color bool) string {
 	text := columnize.Format(rows, &columnize.Config{Delim: cell, Glue: "  ", Empty: "<none>"})
 	head, rest, _ := strings.Cut(text, "\n")
-	s.printf("%s\n", s.paint(bold, strings.TrimRight(head, " ")))
+	var b strings.Builder
+	b.WriteString(paintIf(color, bold, strings.TrimRight(head, " ")) + "\n")
 	for _, line := range strings.Split(rest, "\n") {
 		if line != "" {
-			s.printf("%s\n", strings.TrimRight(line, " "))
+			b.WriteString(strings.TrimRight(line, " ") + "\n")
 		}
 	}
+	return b.String()
 }
 
 // pairs prints "Name = value" lines, aligned.

@@ -290,7 +290,7 @@ func (r *restart) inPlace(ctx context.Context, a *api.Allocation) error {
 		if err := r.c.Allocations().RestartAllTasks(a, r.query(ctx)); err != nil {
 			return err
 		}
-		return r.running(ctx, a.ID, nil)
+		return r.running(ctx, a, nil)
 	}
 	tasks := []string{""}
 	if len(r.f.tasks) > 0 {
@@ -307,17 +307,22 @@ func (r *restart) inPlace(ctx context.Context, a *api.Allocation) error {
 			watched = append(watched, name)
 		}
 	}
-	return r.running(ctx, a.ID, watched)
+	return r.running(ctx, a, watched)
 }
 
-// running waits until an allocation and the named tasks of it run.
-func (r *restart) running(ctx context.Context, id string, tasks []string) error {
-	return r.watch(ctx, id, func(a *api.Allocation) (bool, error) {
+// running waits until an allocation runs, and the named tasks of it run again: not
+// as they did in was.
+func (r *restart) running(ctx context.Context, was *api.Allocation, tasks []string) error {
+	return r.watch(ctx, was.ID, func(a *api.Allocation) (bool, error) {
 		if a.ClientTerminalStatus() {
-			return false, fmt.Errorf("allocation %s is %s%s", shortID(id, r.f.verbose), a.ClientStatus, after(a.ClientDescription))
+			return false, fmt.Errorf("allocation %s is %s%s", shortID(a.ID, r.f.verbose), a.ClientStatus, after(a.ClientDescription))
 		}
 		for _, name := range tasks {
-			if t := a.TaskStates[name]; t == nil || t.State != "running" {
+			t, before := a.TaskStates[name], was.TaskStates[name]
+			if t == nil || t.State != "running" {
+				return false, nil
+			}
+			if t.Restarts == before.Restarts && !t.StartedAt.After(before.StartedAt) && !t.LastRestart.After(before.LastRestart) {
 				return false, nil
 			}
 		}
@@ -364,7 +369,7 @@ func (r *restart) replace(ctx context.Context, a *api.Allocation) error {
 	if err != nil {
 		return err
 	}
-	return r.running(ctx, next, nil)
+	return r.running(ctx, &api.Allocation{ID: next}, nil)
 }
 
 // goOn decides what an error means.

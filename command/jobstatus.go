@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -10,7 +11,7 @@ import (
 
 func jobStatus() verb {
 	var o output
-	var verbose, all, evals, short bool
+	var verbose, all, evals, short, ui bool
 	return verb{
 		args: "[JOB]", max: 1,
 		short: "List jobs, or show one",
@@ -18,6 +19,7 @@ func jobStatus() verb {
 			{"all-allocs", "", "Show allocations of an earlier job of this name as well.", &all, nil},
 			{"evals", "", "Show the evaluations.", &evals, nil},
 			{"short", "", "Show only the job itself.", &short, nil},
+			{"ui", "", "Open its page in the web UI as well.", &ui, nil},
 			{"verbose", "", "Show whole IDs and times.", &verbose, nil},
 		}),
 		run: func(s *session, args []string) error {
@@ -31,6 +33,9 @@ func jobStatus() verb {
 			id, ns, err := s.jobID(c, args[0])
 			if err != nil {
 				return err
+			}
+			if ui {
+				s.openPage("job status", id)
 			}
 			p := &jobPage{s: s, c: c, q: &api.QueryOptions{Namespace: ns}, verbose: verbose, all: all, evals: evals || verbose, short: short}
 			return p.show(id, o)
@@ -130,7 +135,7 @@ func (p *jobPage) show(id string, o output) error {
 	if job.IsPeriodic() || job.IsParameterized() {
 		return p.children(id)
 	}
-	for _, part := range []func(*api.Job) error{p.summary, p.evaluations, p.deployment, p.allocations} {
+	for _, part := range []func(*api.Job) error{p.summary, p.evaluations, p.deployment, p.actions, p.allocations} {
 		if err := part(job); err != nil {
 			return err
 		}
@@ -210,7 +215,7 @@ func (p *jobPage) evaluations(job *api.Job) error {
 	p.s.section("Placement Failure")
 	for _, group := range keys(latest.FailedTGAllocs) {
 		m := latest.FailedTGAllocs[group]
-		p.s.printf("Task Group %q (%s):\n", group, plural(unplacedTotal(m), "allocation"))
+		p.s.printf("%s\n", unplacedHead(group, m))
 		writeUnplaced(p.s.out, "  ", m, adviceFor(latest.StatusDescription, group))
 	}
 	return nil
@@ -238,6 +243,19 @@ func (p *jobPage) deployment(job *api.Job) error {
 	return nil
 }
 
+// actions lists what job action can run, when there is something.
+func (p *jobPage) actions(job *api.Job) error {
+	if declared := declaredActions(job); len(declared) > 0 {
+		p.s.section("Actions")
+		rows := []string{row("Action Name", "Task Group", "Task")}
+		for _, a := range declared {
+			rows = append(rows, row(a.Name, a.group, a.task))
+		}
+		p.s.table(rows)
+	}
+	return nil
+}
+
 func (p *jobPage) allocations(job *api.Job) error {
 	allocs, _, err := p.c.Jobs().Allocations(*job.ID, p.all, p.q)
 	if err != nil {
@@ -262,14 +280,20 @@ func (s *session) allocTable(allocs []*api.AllocationListStub, verbose bool) {
 		}
 		return allocs[i].Name < allocs[j].Name
 	})
-	rows := []string{row("ID", "Node", "Task Group", "Version", "Desired", "Status", "Created", "Modified")}
+	head := []string{"ID", "Node ID", "Task Group", "Version", "Desired", "Status", "Created", "Modified"}
+	if verbose {
+		head = slices.Insert(head, 1, "Eval ID")
+		head = slices.Insert(head, 3, "Node Name")
+	}
+	rows := []string{row(head...)}
 	for _, a := range allocs {
-		node := a.NodeName
-		if node == "" || verbose {
-			node = shortID(a.NodeID, verbose)
+		cells := []string{shortID(a.ID, verbose), shortID(a.NodeID, verbose), a.TaskGroup, fmt.Sprint(a.JobVersion), a.DesiredStatus,
+			a.ClientStatus, s.nanos(a.CreateTime, verbose), s.nanos(a.ModifyTime, verbose)}
+		if verbose {
+			cells = slices.Insert(cells, 1, a.EvalID)
+			cells = slices.Insert(cells, 3, a.NodeName)
 		}
-		rows = append(rows, row(shortID(a.ID, verbose), node, a.TaskGroup, fmt.Sprint(a.JobVersion), a.DesiredStatus,
-			a.ClientStatus, s.nanos(a.CreateTime, verbose), s.nanos(a.ModifyTime, verbose)))
+		rows = append(rows, row(cells...))
 	}
 	s.table(rows)
 }
@@ -288,7 +312,7 @@ func deployedRows(s *session, d *api.Deployment, verbose bool) []string {
 	rows := []string{row(head...)}
 	for _, name := range keys(d.TaskGroups) {
 		g := orNew(d.TaskGroups[name])
-		cells := []string{name, fmt.Sprint(g.DesiredTotal), fmt.Sprint(g.PlacedAllocs), fmt.Sprint(g.HealthyAllocs), fmt.Sprint(g.UnhealthyAllocs), s.stamp(g.RequireProgressBy, verbose)}
+		cells := []string{name, fmt.Sprint(g.DesiredTotal), fmt.Sprint(g.PlacedAllocs), fmt.Sprint(g.HealthyAllocs), fmt.Sprint(g.UnhealthyAllocs), utc(g.RequireProgressBy)}
 		if canaries {
 			promoted := "N/A"
 			if g.DesiredCanaries > 0 {

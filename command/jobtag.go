@@ -148,7 +148,11 @@ func (s *session) actions(c *api.Client, id, ns string) ([]declaredAction, error
 	if err != nil {
 		return nil, fmt.Errorf("read job: %w", err)
 	}
-	var out []declaredAction
+	return declaredActions(job), nil
+}
+
+// declaredActions are the actions of a job's tasks.
+func declaredActions(job *api.Job) (out []declaredAction) {
 	for _, g := range present(groupsOf(job)) {
 		for _, t := range present(g.Tasks) {
 			for _, a := range present(t.Actions) {
@@ -156,7 +160,7 @@ func (s *session) actions(c *api.Client, id, ns string) ([]declaredAction, error
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
 // groupsOf are the groups of a job that may not be there.

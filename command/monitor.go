@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
+	"golang.org/x/term"
 )
 
 // monitor follows an evaluation, and the deployment that it begins, on standard
@@ -18,7 +20,9 @@ type monitor struct {
 	c       *api.Client
 	ns      string
 	verbose bool
+	wait    time.Duration     // how long one query may last
 	said    map[string]string // what was last said about a thing, to say only what changed
+	live    *liveBlock        // on a terminal: the deployment, drawn again and again
 }
 
 // watch follows an evaluation to its end. Its error is an exitError with
@@ -26,7 +30,7 @@ type monitor struct {
 func (s *session) watch(c *api.Client, evalID, namespace string, verbose bool) error {
 	ctx, stop := s.interruptible()
 	defer stop()
-	m := &monitor{s: s, c: c, ns: namespace, verbose: verbose, said: map[string]string{}}
+	m := s.newMonitor(c, namespace, verbose)
 	err := m.evaluation(ctx, evalID)
 	if ctx.Err() != nil {
 		s.say("\nNo longer watching; the cluster goes on with it. To watch again: selfheal eval status -monitor %s", shortID(evalID, verbose))
@@ -35,8 +39,25 @@ func (s *session) watch(c *api.Client, evalID, namespace string, verbose bool) e
 	return err
 }
 
+func (s *session) newMonitor(c *api.Client, namespace string, verbose bool) *monitor {
+	m := &monitor{s: s, c: c, ns: namespace, verbose: verbose, wait: 2 * time.Second, said: map[string]string{}}
+	if f, ok := s.err.(*os.File); ok && isTerminal(f) {
+		m.live = &liveBlock{w: s.err, width: func() int {
+			width, _, err := term.GetSize(int(f.Fd()))
+			if err != nil {
+				return helpWidth
+			}
+			return width
+		}}
+	}
+	return m
+}
+
 // step says one line, with the time.
 func (m *monitor) step(format string, args ...any) {
+	if m.live != nil {
+		m.live.keep()
+	}
 	m.s.say("%s %s", m.s.paintErr(dim, m.s.time().Format("15:04:05")), fmt.Sprintf(format, args...))
 }
 
@@ -50,7 +71,7 @@ func (m *monitor) change(about, format string, args ...any) {
 }
 
 func (m *monitor) query(ctx context.Context, index uint64) *api.QueryOptions {
-	q := &api.QueryOptions{Namespace: m.ns, WaitIndex: index, WaitTime: 2 * time.Second}
+	q := &api.QueryOptions{Namespace: m.ns, WaitIndex: index, WaitTime: m.wait}
 	return q.WithContext(ctx)
 }
 
@@ -123,7 +144,7 @@ func (m *monitor) placed(ctx context.Context, eval *api.Evaluation) error {
 func (m *monitor) unplaced(eval *api.Evaluation) error {
 	for _, group := range keys(eval.FailedTGAllocs) {
 		metric := eval.FailedTGAllocs[group]
-		m.s.say("  Group %q: %s found no node:", group, plural(unplacedTotal(metric), "allocation"))
+		m.s.say("  %s", unplacedHead(group, metric))
 		writeUnplaced(m.s.err, "    ", metric, adviceFor(eval.StatusDescription, group))
 	}
 	next := "The job stays registered."
@@ -147,50 +168,6 @@ func (m *monitor) deploymentOf(ctx context.Context, eval *api.Evaluation) (strin
 		return "", fmt.Errorf("look for deployment: %w", err)
 	}
 	return d.ID, nil
-}
-
-// deployment follows a deployment until it ends or waits for a person.
-func (m *monitor) deployment(ctx context.Context, id string) error {
-	m.step("Deployment %s", shortID(id, m.verbose))
-	for index := uint64(0); ; {
-		d, meta, err := m.c.Deployments().Info(id, m.query(ctx, index))
-		if err == nil && (d == nil || d.Status == "") {
-			err = errEmpty
-		}
-		if err != nil {
-			return fmt.Errorf("watch deployment: %w", err)
-		}
-		index = max(meta.LastIndex, 1)
-		waiting := false
-		for _, group := range keys(d.TaskGroups) {
-			g := orNew(d.TaskGroups[group])
-			m.change("group "+group, "Group %q: %d of %d placed, %d healthy, %d unhealthy", group,
-				g.PlacedAllocs, max(g.DesiredTotal, g.DesiredCanaries), g.HealthyAllocs, g.UnhealthyAllocs)
-			if g.UnhealthyAllocs > 0 && m.said["failures"] == "" {
-				m.said["failures"] = "told"
-				m.failures(ctx, id)
-			}
-			waiting = waiting || g.DesiredCanaries > 0 && !g.Promoted && g.HealthyAllocs >= g.DesiredCanaries && !strings.Contains(d.StatusDescription, "automatic")
-		}
-		why := after(d.StatusDescription)
-		if d.StatusDescription == "Deployment is "+d.Status {
-			why = ""
-		}
-		m.change("deployment", "Deployment %s is %s%s", shortID(id, m.verbose), d.Status, why)
-		switch {
-		case d.Status == "successful":
-			return nil
-		case d.Status == "failed" || d.Status == "cancelled":
-			m.failures(ctx, id)
-			return exitError{ExitUnplaced, fmt.Errorf("deployment %s %s%s", shortID(id, m.verbose), d.Status, why)}
-		case d.Status == "paused":
-			m.s.say("  It is paused: selfheal deployment resume %s goes on.", shortID(id, m.verbose))
-			return nil
-		case waiting:
-			m.s.say("  The canaries are healthy and wait for you: selfheal deployment promote %s", shortID(id, m.verbose))
-			return nil
-		}
-	}
 }
 
 // failures says what went wrong in one allocation of a deployment that did not

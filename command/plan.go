@@ -19,6 +19,7 @@ func jobPlan() verb {
 Exit code 0: nothing would be created or stopped. 1: something would. 255: no answer.`,
 		flags: concat(f.rows(), []flagRow{
 			{"diff", "", "Show how the job differs from the running one (default true).", &diff, nil},
+			{"policy-override", "", "Accepted for older scripts: there are no policies to override.", new(bool), nil},
 			{"verbose", "", "Show what does not change as well.", &verbose, nil},
 		}),
 		run: func(s *session, args []string) error {
@@ -85,10 +86,10 @@ func plannedAdvice(resp *api.JobPlanResponse, group string) string {
 func (s *session) dryRun(resp *api.JobPlanResponse, job *api.Job) {
 	switch {
 	case len(resp.FailedTGAllocs) > 0:
-		s.printf("%s\n", s.paint(yellow, "- WARNING: Not all allocations would find a node."))
+		s.printf("%s\n", s.paint(yellow, "- WARNING: Failed to place all allocations."))
 		for _, group := range keys(resp.FailedTGAllocs) {
 			m := resp.FailedTGAllocs[group]
-			s.printf("  Group %q (%s):\n", group, plural(unplacedTotal(m), "allocation"))
+			s.printf("  %s\n", unplacedHead(group, m))
 			writeUnplaced(s.out, "    ", m, plannedAdvice(resp, group))
 		}
 	case len(resp.CreatedEvals) == 0 && (job.Periodic != nil || job.ParameterizedJob != nil):

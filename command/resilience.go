@@ -49,7 +49,7 @@ Exit code 0: any one node can be lost. 2: not known to be so.`,
 }
 
 func (s *session) showResilience(r *healapi.Resilience, pairs bool) {
-	s.printf("%s\n", resilienceLine(r))
+	s.printf("%s\n", sentence(resilienceLine(r)))
 	rows := []string{row("Node", "Allocs", "Without a place", "What would place it")}
 	for _, n := range r.Nodes {
 		if !n.Examined || n.Survives {
@@ -66,7 +66,7 @@ func (s *session) showResilience(r *healapi.Resilience, pairs bool) {
 	if !pairs {
 		return
 	}
-	s.printf("\n%s\n", pairLine(r))
+	s.printf("\n%s\n", sentence(pairLine(r)))
 	if w := r.WorstPair; w != nil {
 		s.section("Worst pair: " + strings.Join(w.NodeNames, " and "))
 		rows := []string{row("Without a place", "What would place it")}
@@ -147,3 +147,6 @@ func planResilience(c *api.Client, job *api.Job) string {
 	}
 	return "After this change: " + resilienceLine(&r)
 }
+
+// sentence begins a text with a capital and ends it with a full stop.
+func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] + "." }

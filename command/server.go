@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"net"
+	"slices"
 	"sort"
 	"strings"
 
@@ -24,8 +25,8 @@ func serverMembers() verb {
 	return verb{
 		short: "List the servers and who leads",
 		flags: concat(o.rows(), []flagRow{
-			{"verbose", "", "Show more of each.", &verbose, nil},
-			{"detailed", "", "Show the tags of each.", &detailed, nil},
+			{"verbose", "", "Show the tags of each as well.", &verbose, nil},
+			{"detailed", "", "The older name of -verbose.", &detailed, nil},
 		}),
 		run: func(s *session, args []string) error {
 			c, err := s.client()
@@ -46,19 +47,7 @@ func serverMembers() verb {
 			all := members.Members
 			sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
 			leaders, err := leaders(c, all)
-			if detailed {
-				rows := []string{row("Name", "Address", "Port", "Tags")}
-				for _, m := range all {
-					var tags []string
-					for _, k := range keys(m.Tags) {
-						tags = append(tags, k+"="+m.Tags[k])
-					}
-					rows = append(rows, row(m.Name, m.Addr, fmt.Sprint(m.Port), strings.Join(tags, ",")))
-				}
-				s.table(rows)
-			} else {
-				s.table(memberRows(all, leaders, verbose))
-			}
+			s.table(memberRows(all, leaders, verbose || detailed))
 			if err != nil {
 				return fmt.Errorf("ask who leads: %w", err)
 			}
@@ -93,15 +82,19 @@ func isLeader(m *api.AgentMember, leaders map[string]string) bool {
 }
 
 func memberRows(all []*api.AgentMember, leaders map[string]string, verbose bool) []string {
-	head := []string{"Name", "Address", "Port", "Status", "Leader", "Build", "DC", "Region"}
+	head := []string{"Name", "Address", "Port", "Status", "Leader", "Raft Version", "Build", "Datacenter", "Region"}
 	if verbose {
-		head = append(head, "Raft Version", "ID")
+		head = append(slices.Insert(head, 5, "Protocol"), "Tags")
 	}
 	rows := []string{row(head...)}
 	for _, m := range all {
-		cells := []string{m.Name, m.Addr, fmt.Sprint(m.Port), m.Status, fmt.Sprint(isLeader(m, leaders)), m.Tags["build"], m.Tags["dc"], m.Tags["region"]}
+		cells := []string{m.Name, m.Addr, fmt.Sprint(m.Port), m.Status, fmt.Sprint(isLeader(m, leaders)), m.Tags["raft_vsn"], m.Tags["build"], m.Tags["dc"], m.Tags["region"]}
 		if verbose {
-			cells = append(cells, m.Tags["raft_vsn"], m.Tags["id"])
+			var tags []string
+			for _, k := range keys(m.Tags) {
+				tags = append(tags, k+"="+m.Tags[k])
+			}
+			cells = append(slices.Insert(cells, 5, fmt.Sprint(m.ProtocolCur)), strings.Join(tags, ","))
 		}
 		rows = append(rows, row(cells...))
 	}

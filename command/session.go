@@ -40,7 +40,7 @@ type session struct {
 type shared struct {
 	address, region, namespace, token             string
 	caCert, caPath, clientCert, clientKey, server string
-	skipVerify, noColor                           bool
+	skipVerify, noColor, forceColor               bool
 }
 
 func (s *session) sharedFlags() []flagRow {
@@ -58,6 +58,7 @@ func (s *session) sharedFlags() []flagRow {
 		{"tls-server-name", "NAME", "Expect this name in the agent's certificate (SELFHEAL_TLS_SERVER_NAME).", &f.server, nil},
 		{"tls-skip-verify", "", "Do not check the agent's certificate (SELFHEAL_SKIP_VERIFY).", &f.skipVerify, nil},
 		{"no-color", "", "No colour (NO_COLOR).", &f.noColor, nil},
+		{"force-color", "", "Colour even where no terminal is seen (SELFHEAL_CLI_FORCE_COLOR).", &f.forceColor, nil},
 	}
 }
 
@@ -199,6 +200,9 @@ func (s *session) wantsColor(w io.Writer) bool {
 		if v, ok := s.lookup(name); ok && v != "" {
 			return false
 		}
+	}
+	if s.env("CLI_FORCE_COLOR") != "" {
+		return true
 	}
 	return isTerminal(w)
 }

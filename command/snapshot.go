@@ -243,20 +243,28 @@ func readSnapshot(path string, each func(kind byte, body []byte) error) (snapsho
 	if stat, err := f.Stat(); err == nil {
 		info.FileSize = stat.Size()
 	}
+	if err := info.read(f, each); err != nil {
+		return info, fmt.Errorf("%s is %w", path, err)
+	}
+	return info, nil
+}
+
+// read reads a snapshot's header and records.
+func (info *snapshotInfo) read(f io.Reader, each func(kind byte, body []byte) error) error {
 	z, err := gzip.NewReader(bufio.NewReader(f))
 	if err != nil {
-		return info, fmt.Errorf("%s is not a snapshot: %w", path, err)
+		return fmt.Errorf("not a snapshot: %w", err)
 	}
 	b := bufio.NewReaderSize(z, 64<<10)
 	line, err := b.ReadSlice('\n')
-	if err != nil || json.Unmarshal(line, &info) != nil || !strings.HasPrefix(info.Format, snapshotFormat) {
-		return info, fmt.Errorf("%s is not a snapshot that this version knows", path)
+	if err != nil || json.Unmarshal(line, info) != nil || !strings.HasPrefix(info.Format, snapshotFormat) {
+		return errors.New("not a snapshot that this version knows")
 	}
 	r := &recordReader{r: b, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))}
 	if err := r.all(each); err != nil {
-		return info, fmt.Errorf("%s is damaged: %w", path, err)
+		return fmt.Errorf("damaged: %w", err)
 	}
-	return info, nil
+	return nil
 }
 
 // recordReader reads the records of a state.

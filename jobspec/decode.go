@@ -15,14 +15,14 @@ import (
 // decoder fills api structs from blocks, led by the hcl tags of their fields.
 // What the tags cannot say is in the table of habits.
 type decoder struct {
-	habits  map[reflect.Type]map[string]blockHabit
-	shapes  map[reflect.Type]shape
-	own     map[ownAt]bool                // the own blocks that were compiled
-	made    int                           // blocks made by dynamic blocks, see maxBlocks
-	vault   *api.Vault                    // of the job, for its tasks
-	vaults  map[*api.TaskGroup]*api.Vault // of groups, for their tasks
-	secrets []*api.Secret                 // of the job, for its tasks
-	diags   Diagnostics
+	habits map[reflect.Type]map[string]blockHabit
+	shapes map[reflect.Type]shape
+	own    map[ownAt]bool // the own blocks that were compiled
+	cost   *budget
+	broke  bool                       // whether there was a report that cost is spent
+	made   int                        // blocks made by dynamic blocks, see maxBlocks
+	shared map[*api.TaskGroup]*shared // of groups, for their tasks; of the job under nil
+	diags  Diagnostics
 }
 
 // shape is what a block may hold, by name, read from a struct's hcl tags.
@@ -286,7 +286,17 @@ func (d *decoder) unknown(at hcl.Range, what, name string, in block, s shape, ds
 
 // value evaluates an expression; it is not ok when that failed and was reported.
 func (d *decoder) value(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, bool) {
+	if d.broke {
+		return cty.DynamicVal, false // reported before
+	}
+	if d.broke = !d.cost.spend(evaluationCost); d.broke {
+		d.diags = append(d.diags, fromHCL(costDiagnostic(expr.Range()))...)
+		return cty.DynamicVal, false
+	}
 	val, diags := expr.Value(ctx)
+	if !d.cost.take(val) {
+		diags = append(diags, costDiagnostic(expr.Range())...)
+	}
 	d.diags = append(d.diags, fromHCL(diags)...)
 	return val, !diags.HasErrors()
 }

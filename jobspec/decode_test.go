@@ -28,6 +28,9 @@ job "x" {
     driver = "exec"
   }
   group "g" {
+    secret "g" {
+      provider = "nomad"
+    }
     network {
       mode = "bridge"
       cni {
@@ -61,6 +64,9 @@ job "x" {
         aud  = ["consul.io"]
         ttl  = "1h"
       }
+      secret "t" {
+        provider = "vault"
+      }
       action "reload" {
         command = "kill"
       }
@@ -77,7 +83,9 @@ job "x" {
 	}{
 		{"vault of the job", direct.Vault, &api.Vault{Policies: []string{"job"}}},
 		{"vault of the task", own.Vault, &api.Vault{Role: "own"}},
-		{"secret of the job", own.Secrets, []*api.Secret{{Name: "s", Provider: "nomad"}}},
+		{"secrets of task, group and job", own.Secrets, []*api.Secret{
+			{Name: "t", Provider: "vault"}, {Name: "g", Provider: "nomad"}, {Name: "s", Provider: "nomad"},
+		}},
 		{"default identity", own.Identity, &api.WorkloadIdentity{Env: true}},
 		{"named identities", own.Identities, []*api.WorkloadIdentity{{Name: "consul", Audience: []string{"consul.io"}, TTL: 3600e9}}},
 		{"action", own.Actions, []*api.Action{{Name: "reload", Command: "kill"}}},
@@ -89,7 +97,7 @@ job "x" {
 			t.Errorf("%s (-want +got):\n%s", tt.what, diff)
 		}
 	}
-	if direct.Secrets[0] == own.Secrets[0] {
+	if direct.Secrets[0] == own.Secrets[2] {
 		t.Error("tasks share one secret; want a copy each")
 	}
 }

@@ -17,6 +17,7 @@ const maxValues = 4 << 20
 type evaluation struct {
 	in        Input
 	functions map[string]function.Function
+	cost      *budget
 	size      int // of the locals so far, see maxValues
 	diags     Diagnostics
 }

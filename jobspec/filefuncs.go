@@ -28,6 +28,7 @@ type fileFunctions struct {
 	fsys fs.FS
 	dir  string // see Input.Dir
 	home string // see Input.Home
+	cost *budget
 }
 
 func (f fileFunctions) table() map[string]function.Function {
@@ -245,7 +246,7 @@ func (f fileFunctions) templateFile(all map[string]function.Function) function.F
 			return cty.DynamicVal, errors.New("the second argument is a map of the template's variables")
 		}
 		given := args[1].AsValueMap()
-		n := &names{src: []byte(text), strict: true}
+		n := &names{src: []byte(text), cost: f.cost, strict: true}
 		n.expression(&expr, scope(slices.Collect(maps.Keys(given))))
 		if n.diags.HasErrors() {
 			return cty.DynamicVal, n.diags.Err()

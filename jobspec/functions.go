@@ -16,11 +16,14 @@ import (
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
-// functions are what expressions of a job file may call.
-func functions(in Input) map[string]function.Function {
+// functions are what expressions of a job file may call, at whose cost.
+func functions(in Input, cost *budget) map[string]function.Function {
 	all := maps.Clone(pureFunctions)
-	files := fileFunctions{fsys: in.Files, dir: in.Dir, home: in.Home}
+	files := fileFunctions{fsys: in.Files, dir: in.Dir, home: in.Home, cost: cost}
 	maps.Copy(all, files.table())
+	for name, f := range all {
+		all[name] = metered(f, cost)
+	}
 	all["templatefile"] = files.templateFile(all)
 	return all
 }
@@ -52,7 +55,7 @@ var pureFunctions = map[string]function.Function{
 	// encodings
 	"base64decode": encoding.Base64DecodeFunc, "base64encode": encoding.Base64EncodeFunc, "csvdecode": stdlib.CSVDecodeFunc,
 	"jsondecode": stdlib.JSONDecodeFunc, "jsonencode": stdlib.JSONEncodeFunc, "urlencode": encoding.URLEncodeFunc,
-	"yamldecode": ctyyaml.YAMLDecodeFunc, "yamlencode": ctyyaml.YAMLEncodeFunc,
+	"yamldecode": bounded(ctyyaml.YAMLDecodeFunc, checkYAML), "yamlencode": ctyyaml.YAMLEncodeFunc,
 
 	// dates, given as arguments: nothing here reads the clock
 	"formatdate": stdlib.FormatDateFunc, "timeadd": stdlib.TimeAddFunc,

@@ -118,7 +118,7 @@ func TestFunctions(t *testing.T) {
 		"srv/hello.txt": {Data: []byte("hello ${x}\n")},
 		"srv/greet.tpl": {Data: []byte("hi ${who}\n")},
 	}
-	for name := range functions(Input{}) {
+	for name := range functions(Input{}, nil) {
 		if _, ok := calls[name]; !ok {
 			t.Errorf("no example for %s", name)
 		}

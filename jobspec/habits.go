@@ -1,9 +1,11 @@
 package jobspec
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -95,13 +97,13 @@ func (d *decoder) blockHabits() map[reflect.Type]map[string]blockHabit {
 	return map[reflect.Type]map[string]blockHabit{
 		jobType: {
 			"task":   d.jobTask,
-			"vault":  d.jobVault,
-			"secret": d.jobSecret,
+			"vault":  d.sharedVault,
+			"secret": d.sharedSecret,
 			"heal":   d.ownBlock, "ingress": d.ownBlock, "analysis": d.ownBlock,
 		},
 		reflect.TypeFor[api.TaskGroup](): {
-			"vault": d.groupVault,
-			"heal":  d.ownGroupBlock, "ingress": d.ownGroupBlock, "analysis": d.ownGroupBlock,
+			"vault": d.sharedVault, "secret": d.sharedSecret,
+			"heal": d.ownGroupBlock, "ingress": d.ownGroupBlock, "analysis": d.ownGroupBlock,
 		},
 		reflect.TypeFor[api.Task]():            {"identity": d.identity, "scaling": d.taskScaling},
 		reflect.TypeFor[api.NetworkResource](): {"port": d.port},
@@ -117,39 +119,45 @@ func (d *decoder) jobTask(b block, dst any) {
 	job.TaskGroups = append(job.TaskGroups, &api.TaskGroup{Name: new(task.Name), Tasks: []*api.Task{task}})
 }
 
-// jobVault remembers a vault block of the job for every task without its own.
-func (d *decoder) jobVault(b block, _ any) {
-	d.block(b, reflect.ValueOf(&d.vault).Elem())
+// shared is what stands once in the job or in a group for every task below it.
+type shared struct {
+	vault   *api.Vault
+	secrets []*api.Secret
 }
 
-// groupVault remembers a vault block of a group for every task without its own.
-func (d *decoder) groupVault(b block, dst any) {
-	group := dst.(*api.TaskGroup)
-	vault := d.vaults[group]
-	d.block(b, reflect.ValueOf(&vault).Elem())
-	if d.vaults == nil {
-		d.vaults = map[*api.TaskGroup]*api.Vault{}
-	}
-	d.vaults[group] = vault
-}
-
-// jobSecret remembers a secret block of the job for every task.
-func (d *decoder) jobSecret(b block, _ any) {
-	d.block(b, reflect.ValueOf(&d.secrets).Elem())
-}
-
-// shareWithTasks copies what stands once in the job into every task.
-func (d *decoder) shareWithTasks(job *api.Job) {
-	for _, group := range job.TaskGroups {
-		vault := d.vaults[group]
-		if vault == nil {
-			vault = d.vault
+// sharedBy is what the job or the group dst shares with its tasks.
+func (d *decoder) sharedBy(dst any) *shared {
+	group, _ := dst.(*api.TaskGroup)
+	if d.shared[group] == nil {
+		if d.shared == nil {
+			d.shared = map[*api.TaskGroup]*shared{}
 		}
+		d.shared[group] = &shared{}
+	}
+	return d.shared[group]
+}
+
+// sharedVault remembers a vault block for every task below that has none of its own.
+func (d *decoder) sharedVault(b block, dst any) {
+	d.block(b, reflect.ValueOf(&d.sharedBy(dst).vault).Elem())
+}
+
+// sharedSecret remembers a secret block for every task below.
+func (d *decoder) sharedSecret(b block, dst any) {
+	d.block(b, reflect.ValueOf(&d.sharedBy(dst).secrets).Elem())
+}
+
+// shareWithTasks copies what stands once in the job or in a group into its tasks.
+func (d *decoder) shareWithTasks(job *api.Job) {
+	ofJob := d.sharedBy(job)
+	for _, group := range job.TaskGroups {
+		ofGroup := d.sharedBy(group)
+		vault := cmp.Or(ofGroup.vault, ofJob.vault)
 		for _, task := range group.Tasks {
 			if task.Vault == nil && vault != nil {
 				task.Vault = new(*vault)
 			}
-			for _, secret := range d.secrets {
+			for _, secret := range slices.Concat(ofGroup.secrets, ofJob.secrets) {
 				task.Secrets = append(task.Secrets, new(*secret))
 			}
 		}

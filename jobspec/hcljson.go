@@ -132,7 +132,8 @@ var nestedBlocks = map[reflect.Type]map[string]struct {
 		"heal": {nil, 0}, "ingress": {nil, 1}, "analysis": {nil, 1},
 	},
 	reflect.TypeFor[api.TaskGroup](): {
-		"vault": {reflect.TypeFor[api.Vault](), 0}, "heal": {nil, 0}, "ingress": {nil, 1}, "analysis": {nil, 1},
+		"vault": {reflect.TypeFor[api.Vault](), 0}, "secret": {reflect.TypeFor[api.Secret](), 1},
+		"heal": {nil, 0}, "ingress": {nil, 1}, "analysis": {nil, 1},
 	},
 	reflect.TypeFor[api.Task](): {"scaling": {reflect.TypeFor[api.ScalingPolicy](), 1}},
 }
@@ -143,49 +144,80 @@ func (j *jsonSyntax) member(body *hclsyntax.Body, m jsonMember, typ reflect.Type
 		return // how JSON configuration spells a comment
 	}
 	if m.name == "dynamic" {
-		j.fail(m.at, "dynamic blocks are not read from JSON", "write the file in HCL")
+		j.dynamic(body, m, m.value, typ)
 		return
 	}
-	if nested, ok := nestedBlocks[typ][m.name]; ok {
-		j.blocks(body, m, m.value, nested.labels, nested.holds, nil)
+	if holds, labels, ok := j.nested(typ, m); ok {
+		j.blocks(body, m, m.value, labels, holds, nil)
 		return
 	}
-	if typ == nil && m.name == "slow" && m.value.kind == '{' {
-		j.blocks(body, m, m.value, 0, nil, nil)
-		return
-	}
-	if typ != nil {
-		field, known := j.shape(typ).fields[m.name]
-		if known && field.isBlock {
-			j.blockField(body, m, typ.Field(field.index).Type)
-			return
-		}
-	}
-	body.Attributes[m.name] = &hclsyntax.Attribute{
-		Name: m.name, NameRange: m.at, SrcRange: hcl.RangeBetween(m.at, m.value.at), EqualsRange: m.at,
-		Expr: j.expression(m.value, m.name == "type" && typ == reflect.TypeFor[jsonVariable]()),
-	}
+	body.Attributes[m.name] = j.attribute(m, m.name == "type" && typ == reflect.TypeFor[jsonVariable]())
 }
 
-// blockField adds the blocks of a field that is one.
-func (j *jsonSyntax) blockField(body *hclsyntax.Body, m jsonMember, t reflect.Type) {
+// nested tells whether a member is a block, what it then holds (nil: every member of
+// it is an attribute) and how many labels it takes.
+func (j *jsonSyntax) nested(typ reflect.Type, m jsonMember) (holds reflect.Type, labels int, ok bool) {
+	if own, ok := nestedBlocks[typ][m.name]; ok {
+		return own.holds, own.labels, true
+	}
+	if typ == nil {
+		return nil, 0, m.name == "slow" && m.value.kind != 's'
+	}
+	field, known := j.shape(typ).fields[m.name]
+	if !known || !field.isBlock {
+		return nil, 0, false
+	}
+	t := typ.Field(field.index).Type
 	if t.Kind() == reflect.Slice || t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if t = deref(t); t.Kind() != reflect.Struct {
-		j.blocks(body, m, m.value, 0, nil, nil) // a map: every member is an attribute
-		return
+		return nil, 0, true // a map
 	}
-	j.blocks(body, m, m.value, len(j.shape(t).labels), t, nil)
+	return t, len(j.shape(t).labels), true
+}
+
+// dynamic adds dynamic blocks: {"dynamic": {"port": {"for_each": ..., "content": {...}}}}.
+func (j *jsonSyntax) dynamic(into *hclsyntax.Body, m jsonMember, v jsonValue, typ reflect.Type) {
+	for _, item := range v.items {
+		j.dynamic(into, m, item, typ)
+	}
+	for _, made := range v.members {
+		values := made.value.items
+		if made.value.kind == '{' {
+			values = []jsonValue{made.value}
+		}
+		holds, _, _ := j.nested(typ, jsonMember{name: made.name, value: jsonValue{kind: '{'}})
+		for _, value := range values {
+			b := &hclsyntax.Block{Type: "dynamic", TypeRange: m.at, Labels: []string{made.name}, LabelRanges: []hcl.Range{made.at}, Body: j.newBody(value)}
+			for _, inner := range value.members {
+				if inner.name == "content" {
+					j.blocks(b.Body, inner, inner.value, 0, holds, nil)
+					continue
+				}
+				b.Body.Attributes[inner.name] = j.attribute(inner, inner.name == "iterator")
+			}
+			into.Blocks = append(into.Blocks, b)
+		}
+	}
+}
+
+// attribute is a member as an attribute. A bare one is a word of the language and
+// not a template: a type, the name of an iterator.
+func (j *jsonSyntax) attribute(m jsonMember, bare bool) *hclsyntax.Attribute {
+	return &hclsyntax.Attribute{
+		Name: m.name, NameRange: m.at, SrcRange: hcl.RangeBetween(m.at, m.value.at), EqualsRange: m.at,
+		Expr: j.expression(m.value, bare),
+	}
 }
 
 func (j *jsonSyntax) newBody(v jsonValue) *hclsyntax.Body {
 	return &hclsyntax.Body{Attributes: hclsyntax.Attributes{}, SrcRange: v.at, EndRange: v.at}
 }
 
-// expression is a value as HCL reads it: strings are templates, or, where a type is
-// asked for, the type itself.
-func (j *jsonSyntax) expression(v jsonValue, isType bool) hclsyntax.Expression {
+// expression is a value as HCL reads it: strings are templates, or, where a bare word
+// is asked for, the expression itself. Tools that convert HCL wrap it into ${ }.
+func (j *jsonSyntax) expression(v jsonValue, bare bool) hclsyntax.Expression {
 	switch v.kind {
 	case '{':
 		object := &hclsyntax.ObjectConsExpr{SrcRange: v.at, OpenRange: v.at}
@@ -204,8 +236,11 @@ func (j *jsonSyntax) expression(v jsonValue, isType bool) hclsyntax.Expression {
 	literal := &hclsyntax.LiteralValueExpr{SrcRange: v.at, Val: cty.NullVal(cty.DynamicPseudoType)}
 	switch scalar := v.scalar.(type) {
 	case string:
-		if !isType {
+		if !bare {
 			return j.template(scalar, v.at)
+		}
+		if inner, ok := strings.CutPrefix(scalar, "${"); ok {
+			scalar = strings.TrimSuffix(inner, "}")
 		}
 		expr, diags := hclsyntax.ParseExpression([]byte(scalar), j.path, v.at.Start)
 		j.diags = append(j.diags, fromHCL(diags)...)

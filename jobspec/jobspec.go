@@ -105,13 +105,14 @@ func parseHCLJSON(in Input) (*api.Job, Diagnostics) {
 // cut out of src, or written anew where that is nil.
 func parseBody(in Input, body *hclsyntax.Body, src []byte) (*api.Job, Diagnostics) {
 	root := splitRoot(body)
-	n := &names{src: src, variables: root.variableNames(), locals: root.localNames(), rounds: new(int)}
+	cost := newBudget()
+	n := &names{src: src, variables: root.variableNames(), locals: root.localNames(), cost: cost}
 	root.resolve(n)
 
-	e := &evaluation{in: in, functions: functions(in)}
+	e := &evaluation{in: in, functions: functions(in, cost), cost: cost}
 	ctx := e.context(root)
 
-	d := &decoder{}
+	d := &decoder{cost: cost}
 	diags := append(root.diags, n.diags...)
 	diags = append(diags, e.diags...)
 	if root.job == nil {

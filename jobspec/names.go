@@ -20,8 +20,8 @@ type names struct {
 	src       []byte
 	variables []string
 	locals    []string
-	rounds    *int // of for expressions, see maxRounds; nil: not counted
-	strict    bool // an unknown name is an error: the text is not for a task
+	cost      *budget // of what the expressions make
+	strict    bool    // an unknown name is an error: the text is not for a task
 	diags     Diagnostics
 }
 
@@ -94,9 +94,7 @@ func (n *names) expression(e *hclsyntax.Expression, s scope) {
 			n.expression(child, s)
 		}
 	}
-	if f, ok := (*e).(*hclsyntax.ForExpr); ok && n.rounds != nil {
-		*e = countedFor{f, n.rounds}
-	}
+	*e = counted(*e, n.cost)
 }
 
 // children are the operands of an expression, as places that can be replaced.

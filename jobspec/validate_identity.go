@@ -48,9 +48,9 @@ func (c checker) identities(t *api.Task) {
 
 func (c checker) identity(id *api.WorkloadIdentity, name string) {
 	if strings.ContainsFunc(name, func(r rune) bool {
-		return r != '-' && r != '_' && !('a' <= r && r <= 'z') && !('A' <= r && r <= 'Z') && !('0' <= r && r <= '9')
-	}) || len(name) > 128 {
-		c.errorf("its name may hold letters, digits, - and _, at most 128: it becomes part of a file name")
+		return r != '-' && r != '_' && r != '.' && r != '/' && !('a' <= r && r <= 'z') && !('A' <= r && r <= 'Z') && !('0' <= r && r <= '9')
+	}) || len(name) > 128 || strings.Contains(name, "..") {
+		c.errorf("its name may hold letters, digits, -, _, . and /, at most 128, and no \"..\": it becomes part of a file name")
 	}
 	if name != defaultIdentity && len(id.Audience) == 0 {
 		c.warnf("aud is missing: whoever gets this identity can pass it on to anyone")

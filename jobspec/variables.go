@@ -128,7 +128,7 @@ func (e *evaluation) setRaw(v *variable, raw, source string) {
 		e.diags = append(e.diags, fromHCL(diags)...)
 		return
 	}
-	n := &names{src: []byte(raw), strict: true}
+	n := &names{src: []byte(raw), cost: e.cost, strict: true}
 	if n.expression(&expr, nil); n.diags.HasErrors() {
 		e.fail(v.from, fmt.Sprintf("variable %q has a value of the wrong type", v.name), fmt.Sprintf("its type is %s; text inside a value needs quotes", typeexpr.TypeString(want)))
 		return
@@ -174,7 +174,7 @@ func (e *evaluation) fileAttributes(file VarFile) hcl.Attributes {
 		return nil
 	}
 	body := parsed.Body.(*hclsyntax.Body)
-	n := &names{src: file.Body, strict: true}
+	n := &names{src: file.Body, cost: e.cost, strict: true}
 	n.body(body, nil, nil)
 	e.diags = append(e.diags, n.diags...)
 	attrs, diags := body.JustAttributes()

@@ -25,6 +25,9 @@
 //	   ▼
 //	Plan (place, explain)                      placements, and for what found none the reason
 //
+// What-if questions (trial, drainplan, resilience, losskinds, losspairs, rebalance, level,
+// weigh) are decisions one after another on the cluster, all undone in the end.
+//
 // While it decides, Schedule takes and releases resources on the Cluster itself and
 // undoes all of it at the end: a decision copies nothing, and costs what it looks at. A
 // Cluster therefore belongs to one goroutine.

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +30,8 @@ type RebalanceConfig struct {
 	// Settled reports whether a node has been there long enough to get work moved to it;
 	// nil is every node.
 	Settled func(nodeID string) bool
+
+	share int // work of one step; 0 = stepWork
 }
 
 // DefaultRebalance is how the cluster is balanced unless an operator says otherwise.
@@ -82,7 +83,11 @@ func (s Skew) Gap() float64 { return s.High - s.Low }
 // allocation ever goes back and forth.
 func Rebalance(c *Cluster, source Source, cfg RebalanceConfig) (*Inquiry, *Balance) {
 	out := &Balance{}
-	return inquire(c, source, stepWork, func(t *trial) {
+	share := cfg.share
+	if share == 0 {
+		share = stepWork
+	}
+	return inquire(c, source, share, func(t *trial) {
 		b := &balancer{t: t, cfg: cfg, out: out, budgets: map[groupKey]int{}}
 		b.run()
 	}), out
@@ -151,12 +156,13 @@ func (b *balancer) full() bool { return len(b.out.Moves) >= b.cfg.MaxMoves }
 // meetWishes moves allocations of a job to where its own wishes are met better.
 func (b *balancer) meetWishes(key jobKey) bool {
 	req := b.request(key)
+	b.t.work += decisionWork + len(b.t.c.sortedJob(key.namespace, key.id))
 	if !steady(&req) {
 		return b.t.rest()
 	}
 	for _, g := range req.Job.Groups {
 		for !b.full() && b.mayMove(&req, g) && b.wishful(&req, g) {
-			best := b.lookAt(&req, g, nil, func(f *finding) bool { return f.better && f.gain() >= b.cfg.MinGain })
+			best := b.lookAt(&req, g, nil, func(f *finding) bool { return b.worthwhile(f, g) })
 			if best == nil || !b.try(&req, g, best, best.why()) {
 				break
 			}
@@ -166,6 +172,13 @@ func (b *balancer) meetWishes(key jobKey) bool {
 		}
 	}
 	return b.t.rest()
+}
+
+// worthwhile reports whether a wish is met better by a move that is worth its cost. That not
+// many of a group share a node is nobody's stated wish: it must not load the other node more.
+func (b *balancer) worthwhile(f *finding, g *Group) bool {
+	level := !b.spread || b.t.c.shareWith(f.to, &g.Resources) <= b.t.c.loads[f.from].share()
+	return f.better && (f.asked || level) && f.gain() >= b.cfg.MinGain
 }
 
 func (b *balancer) request(key jobKey) Request {
@@ -207,14 +220,7 @@ func (b *balancer) mayMove(req *Request, g *Group) bool {
 	left, known := b.budgets[key]
 	if !known {
 		left = max(1, g.MigrateMax)
-		well := 0
-		for _, r := range b.t.c.sortedJob(req.Namespace, req.JobID) {
-			a := r.alloc
-			if r.live >= 0 && a.Group == g.Name && a.Client == Running && a.Health != Unhealthy && a.MoveTo == "" && !a.Migrate {
-				well++
-			}
-		}
-		left -= max(0, g.Count-well)
+		left -= max(0, g.Count-b.well(req, g))
 		writable := slices.ContainsFunc(g.Volumes, func(v VolumeAsk) bool { return !v.ReadOnly })
 		if g.Sticky || writable || perIndex(g) {
 			left = 0
@@ -222,6 +228,21 @@ func (b *balancer) mayMove(req *Request, g *Group) bool {
 		b.budgets[key] = left
 	}
 	return left > 0
+}
+
+// well counts the allocations of a group that run and stay where they are. The successor of
+// one that moves is not counted, nor is that.
+func (b *balancer) well(req *Request, g *Group) int {
+	n := 0
+	for _, r := range b.t.c.sortedJob(req.Namespace, req.JobID) {
+		a := r.alloc
+		old, _ := b.t.c.Alloc(a.Previous)
+		moves := a.MoveTo != "" || old != nil && old.MoveTo != "" && !Terminal(old)
+		if r.live >= 0 && a.Group == g.Name && a.Client == Running && a.Health != Unhealthy && !moves && !a.Migrate {
+			n++
+		}
+	}
+	return n
 }
 
 // movable reports whether an allocation may move now.
@@ -263,140 +284,4 @@ func (b *balancer) try(req *Request, g *Group, f *finding, why string) bool {
 	b.budgets[groupKey{namespace: req.Namespace, job: req.JobID, group: g.Name}]--
 	b.out.Moves = append(b.out.Moves, Move{Alloc: f.alloc, To: asked.MoveTo, Gain: f.gain(), Why: why})
 	return true
-}
-
-// finding is a node that the scheduler would choose for an allocation if it had to place it
-// anew, beside the one that it is on.
-type finding struct {
-	alloc      *Alloc
-	to         int32
-	here, best standing
-	better     bool // some wish is met better, and none worse
-	relief     float64
-}
-
-func (f *finding) gain() float64 { return max(f.relief, f.best.norm-f.here.norm) }
-
-// why says which wish is met better.
-func (f *finding) why() string {
-	switch {
-	case f.best.beside < f.here.beside:
-		return fmt.Sprintf("%d of its group are on its node, %d there", f.here.beside+1, f.best.beside)
-	case f.best.liked > f.here.liked:
-		return fmt.Sprintf("its affinities score %.2f there, %.2f here", f.best.liked, f.here.liked)
-	}
-	return fmt.Sprintf("its spread is better there: score %.2f, here %.2f", f.best.norm, f.here.norm)
-}
-
-// standing is how well a node suits one allocation of a group that is not counted.
-type standing struct {
-	norm   float64   // the scheduler's score
-	liked  float64   // affinity, -1..1
-	beside int32     // others of the group on the node
-	served []service // by spread: how its value is served without the allocation
-}
-
-// service is how many allocations a value of a spread has, and how many count as all it
-// should have: what is wanted where there are targets, else the group's count.
-type service struct{ used, of float64 }
-
-// unwanted is what a value that nobody wishes counts as wanting: next to nothing.
-const unwanted = 1e-9
-
-// standing rates a node for the allocation that was lifted off; false when it cannot be there.
-func (p *pass) standing(ord int32) (standing, bool) {
-	if !p.ranked(ord) || p.judge(ord).kind != candidateNode {
-		return standing{}, false
-	}
-	c, parts := p.candidate(ord)
-	s := standing{
-		norm:  normalise(c.sum, parts, p.buckets[p.bucketOf(ord)].boost),
-		liked: p.liked(ord), beside: p.onGroup[ord],
-	}
-	for _, dim := range p.dims {
-		if dim.limit == 0 {
-			s.served = append(s.served, dim.service(dim.value(p.c.slots[ord].node), p.group.Count))
-		}
-	}
-	return s, true
-}
-
-func (d *dimension) service(v int32, count int) service {
-	switch {
-	case v == missing || d.want != nil && d.want[v] <= 0:
-		return service{used: float64(d.used[v]), of: unwanted}
-	case d.want != nil:
-		return service{float64(d.used[v]), d.want[v]}
-	}
-	return service{float64(d.used[v]), float64(max(1, count))}
-}
-
-// compare says whether a standing meets some wish better than another by more than the
-// threshold, and whether it meets some worse. Counts are compared as the shares of the group
-// that they are now: with the allocation for other, without it for s.
-func (s *standing) compare(other *standing, count int, threshold float64) (better, worse bool) {
-	wish := func(now, then, gap float64) { // the lower the better
-		better = better || then < now && gap > threshold
-		worse = worse || then > now
-	}
-	wish(-other.liked, -s.liked, s.liked-other.liked)
-	n := float64(max(1, count))
-	wish(float64(other.beside), float64(s.beside), float64(other.beside+1-s.beside)/n)
-	for i, here := range other.served {
-		there := s.served[i]
-		wish((here.used+1)/here.of, (there.used+1)/there.of, (here.used+1)/here.of-there.used/there.of)
-	}
-	return better, worse
-}
-
-// lookAt lifts each movable allocation of a group off its node, on one node only if on is not
-// nil, and returns the best finding that is wanted; nil for none. All are weighed in one pass.
-func (b *balancer) lookAt(req *Request, g *Group, on *int32, wanted func(*finding) bool) *finding {
-	d := newDecision(req)
-	defer d.c.undo()
-	items := d.itemsOf(g.Name)
-	p := newPass(d, d.job, g, items, -1)
-	defer p.finish()
-	b.t.work += len(b.t.c.loads) + len(items)
-	var best *finding
-	for i := range items {
-		it := &items[i]
-		if on != nil && it.rec.ord != *on || !b.movable(req, it.rec) {
-			continue
-		}
-		if f := p.lift(it, b.cfg.Threshold); f != nil && wanted(f) && (best == nil || f.gain() > best.gain()) {
-			best = f
-		}
-	}
-	return best
-}
-
-// lift weighs the node of an allocation against the one that would be chosen for it now.
-func (p *pass) lift(it *item, threshold float64) *finding {
-	from := it.rec.ord
-	p.c.release(from, usageOf(it.a))
-	it.stopped = true
-	p.move(from, -1)
-	defer func() {
-		p.c.take(from, usageOf(it.a))
-		it.stopped = false
-		p.move(from, 1)
-	}()
-	to, _, ok := p.choose(nil)
-	if !ok || to == from {
-		return nil
-	}
-	f := &finding{alloc: it.a, to: to}
-	if f.here, ok = p.standing(from); !ok {
-		return nil
-	}
-	if f.best, ok = p.standing(to); !ok {
-		return nil
-	}
-	better, worse := f.best.compare(&f.here, p.group.Count, threshold)
-	if worse {
-		return nil
-	}
-	f.better = better
-	return f
 }

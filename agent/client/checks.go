@@ -94,6 +94,7 @@ func (s serviceScope) check(svc *api.Service, n int, reg *api.ServiceRegistratio
 func (a *alloc) tendServices() {
 	if key := a.offersKey(); key != a.serving.key {
 		a.serving.key, a.offers = key, a.offered()
+		a.unlist()
 		if a.shared.checks != nil {
 			a.shared.checks.Set(a.id, a.checkSpecs(), a.poke)
 		}
@@ -122,17 +123,32 @@ func (a *alloc) checkResults() map[string]check.Result {
 	return a.shared.checks.Results(a.id)
 }
 
+// unlist forgets what is not offered any more: its next run has to prove itself anew.
+func (a *alloc) unlist() {
+	listed := map[string]bool{}
+	for _, o := range a.offers {
+		listed[o.reg.ID] = a.listed[o.reg.ID]
+	}
+	a.listed = listed
+}
+
 // present is what the allocation offers, and which of it does not pass its checks. A
-// warning does: the service answers.
+// warning does: the service answers. What has never passed is not offered: a task that
+// runs need not listen yet.
 func (a *alloc) present() (services []*api.ServiceRegistration, failing []string) {
 	results := a.checkResults()
+	answers := func(c offeredCheck) bool {
+		status := results[c.spec.ID].Status
+		return a.shared.checks == nil || status == check.Success || status == check.Warning
+	}
 	for _, o := range a.offers {
-		services = append(services, o.reg)
-		bad := func(c offeredCheck) bool {
-			r, ran := results[c.spec.ID]
-			return ran && r.Status != check.Success && r.Status != check.Warning
+		silent := slices.ContainsFunc(o.checks, func(c offeredCheck) bool { return !answers(c) })
+		a.listed[o.reg.ID] = a.listed[o.reg.ID] || !silent
+		if !a.listed[o.reg.ID] {
+			continue
 		}
-		if slices.ContainsFunc(o.checks, bad) {
+		services = append(services, o.reg)
+		if silent {
 			failing = append(failing, o.reg.ID)
 		}
 	}

@@ -16,6 +16,7 @@
 //	                   ▼
 //	                 task ── machine.step(event, now, policy): one action    (pure)
 //	                   │ 1. journal what it is now   2. act
+//	                   │  identities: asked for before the start, renewed at half of their TTL
 //	                   ▼
 //	                 driver: start, restart, stop, recover ── events come back
 //

@@ -14,6 +14,7 @@ import (
 type serving struct {
 	key      string                     // offersKey of offers
 	offers   []offer                    // what it offers now
+	listed   map[string]bool            // IDs of those offers whose checks have all passed once
 	services []*api.ServiceRegistration // as last published
 	failing  []string                   // IDs of those that do not pass their checks, likewise
 	poked    chan struct{}              // capacity 1: a check has changed

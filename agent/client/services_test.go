@@ -140,6 +140,40 @@ func TestCrashedTaskIsNotRegistered(t *testing.T) {
 	})
 }
 
+// A task that is started again has to pass its checks before others are sent to it again.
+func TestRestartedTaskProvesItselfAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		servers := newFakeServers()
+		n := newNode(t, servers)
+		s := checked(t, n)
+		s.set(webAddr, true)
+		n.boot()
+		defer n.end()
+		id := allocID(1)
+		servers.place(id, checksJob(tcpCheck()), withPort)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if got := servers.ids(id); len(got) != 1 {
+			t.Fatalf("it listens: registered %v", got)
+		}
+		s.set(webAddr, false)
+		if err := n.client.RestartAlloc(id, "web", false); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if got := servers.ids(id); len(got) != 0 {
+			t.Errorf("it runs again and does not listen yet: registered %v", got)
+		}
+		s.set(webAddr, true)
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if got := servers.ids(id); len(got) != 1 {
+			t.Errorf("it listens again: registered %v", got)
+		}
+	})
+}
+
 func TestServicesOfAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		servers := newFakeServers()
@@ -257,8 +291,8 @@ func TestHealthWaitsForChecks(t *testing.T) {
 		servers.place(id, checksJob(tcpCheck()), deployed)
 		time.Sleep(10 * time.Second)
 		wantStatus(t, servers, id, "running")
-		if got := servers.said(id); got.Healthy != nil || len(got.Failing) != 1 || len(got.Services) != 1 {
-			t.Fatalf("nothing listens: healthy %v, failing %v", got.Healthy, got.Failing)
+		if got := servers.said(id); got.Healthy != nil || len(got.Services) != 0 {
+			t.Fatalf("nothing listens: healthy %v, registered %v", got.Healthy, got.Services)
 		}
 		statuses, err := n.client.CheckStatuses(id)
 		if err != nil || len(statuses) != 1 {
@@ -279,8 +313,8 @@ func TestHealthWaitsForChecks(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		took := time.Since(began)
-		if got := servers.said(id); got.Healthy == nil || !*got.Healthy || len(got.Failing) != 0 {
-			t.Errorf("healthy %v, failing %v", got.Healthy, got.Failing)
+		if got := servers.said(id); got.Healthy == nil || !*got.Healthy || len(got.Failing) != 0 || len(got.Services) != 1 {
+			t.Errorf("healthy %v, failing %v, registered %v", got.Healthy, got.Failing, got.Services)
 		}
 		if took < 5*time.Second || took > 16*time.Second { // min_healthy_time, and at most one interval before
 			t.Errorf("healthy %v after it listened", took)
@@ -288,7 +322,7 @@ func TestHealthWaitsForChecks(t *testing.T) {
 		s.set(webAddr, false)
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
-		if got := servers.said(id); len(got.Failing) != 1 || got.ClientStatus != "running" {
+		if got := servers.said(id); len(got.Failing) != 1 || len(got.Services) != 1 || got.ClientStatus != "running" {
 			t.Errorf("a failing check: %v, %s", got.Failing, got.ClientStatus)
 		}
 	})

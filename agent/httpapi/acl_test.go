@@ -141,6 +141,10 @@ func ns(capability string) string {
 	return fmt.Sprintf("namespace \"default\" { capabilities = [%q] }", capability)
 }
 
+func vars(capability string) string {
+	return fmt.Sprintf(`namespace "default" { variables { path "x" { capabilities = [%q] } } }`, capability)
+}
+
 // least is, by right, the least rules that suffice; "" for a token with no rules at all
 // that count, and management where no rules do.
 var least = map[right]string{
@@ -161,7 +165,7 @@ var least = map[right]string{
 	poolNodesRead: "node_pool \"gpu\" { policy = \"read\" }\nnode { policy = \"read\" }",
 	poolJobsRead:  "node_pool \"gpu\" { policy = \"read\" }\n" + ns("list-jobs"),
 	namespaceList: ns("parse-job"), namespaceRead: ns("parse-job"), searchAny: ns("list-jobs"), eventRead: ns("read-job"),
-	variableAny: "namespace \"default\" {\n variables {\n path \"x\" { capabilities = [\"list\", \"read\", \"write\", \"destroy\"] }\n }\n}",
+	varList: vars("list"), varRead: vars("read"), varWrite: vars("write"), varDestroy: vars("destroy"),
 }
 
 // anywhere are the rights that a token of another namespace has too: its holder sees
@@ -273,6 +277,43 @@ func TestEveryRouteAsksForItsRight(t *testing.T) {
 			ownOnly := strings.HasPrefix(row.path, "/v1/acl/") && strings.Contains(row.path, "{") && row.method == get
 			if !ownOnly { // one's own tokens, policies and roles have a test of their own
 				check("the least that suffices", suffices[row.right], 0, "")
+			}
+		})
+	}
+}
+
+// TestEveryRouteThroughAClientAgent asks an agent that is no server: it answers itself,
+// or sends the request on, and nobody gets past it.
+func TestEveryRouteThroughAClientAgent(t *testing.T) {
+	g := newGuarded(t)
+	client := newAgent(t, func(c *Config) {
+		c.State, c.Raft, c.Planner = nil, nil, nil
+		c.ACL = ACL{Enabled: true}
+		c.Owner = func(id string) (Owner, bool) {
+			return Owner{Namespace: "default", Drivers: map[string]string{"app": "raw_exec"}}, id == g.alloc
+		}
+		node := &testNode{id: nodeID, alloc: g.alloc}
+		c.Node, c.Allocs, c.Files = node, node, node
+	})
+	client.peers.servers = map[string][]string{"global": {g.rpcAddr()}}
+	foreign := g.may(fmt.Sprintf(whole, "other"))
+	for _, row := range routes() {
+		if row.right == anyone {
+			continue
+		}
+		method := row.method
+		if method == putOnly {
+			method = http.MethodPut
+		}
+		t.Run(method+" "+row.path, func(t *testing.T) {
+			for who, secret := range map[string]string{"no token": "", "a wrong token": newID(), "a token of another namespace": foreign} {
+				if who == "a token of another namespace" && anywhere[row.right] {
+					continue
+				}
+				code, text := g.ask(client.http.URL, secret, method, g.pathOf(&row), bodyOf(&row))
+				if code != 403 && !(row.right == valid && who == "no token") {
+					t.Errorf("%s: %d %.200s", who, code, text)
+				}
 			}
 		})
 	}

@@ -155,7 +155,7 @@ func (a *API) askOne(ctx context.Context, r *request, addr string) (who caller, 
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return caller{}, nil, fmt.Errorf("server %s: %w", addr, err)
 	}
-	who = caller{token: answer.Token, claims: answer.Claims, policies: answer.Policies, acl: acl.Everything}
+	who = caller{far: true, token: answer.Token, claims: answer.Claims, policies: answer.Policies, acl: acl.Everything}
 	if !answer.Management {
 		who.acl, err = a.compiled.of(who.policies)
 	}

@@ -82,7 +82,24 @@ var rules = map[right]rule{
 	namespaceRead: {check: func(_ *API, r *request) bool { return r.rights().AllowNamespaceAny(r.vars["name"]) }},
 	searchAny:     {check: func(a *API, r *request) bool { return a.maySearch(r) }},
 	eventRead:     {check: mayWatch},
-	variableAny:   {check: mayVariables},
+
+	varList:    {check: mayVariables}, // the handler asks for each
+	varRead:    variable(acl.VariableRead),
+	varWrite:   variable(acl.VariableWrite),
+	varDestroy: variable(acl.VariableDestroy),
+}
+
+// variable is a right to the variable of the path.
+func variable(verb string) rule {
+	return rule{check: func(a *API, r *request) bool {
+		namespaces, _ := a.namespacesOf(r)
+		for _, ns := range namespaces {
+			if !r.mayVariable(ns, r.vars["path"], verb) {
+				return false
+			}
+		}
+		return true
+	}}
 }
 
 // pool is a right to the node pool of the path, or of the body.
@@ -170,9 +187,10 @@ var subjects = []struct {
 	}},
 }
 
-// jobInBody are the requests that carry a job, whose namespace may stand in it.
-var jobInBody = map[string]bool{
-	"/v1/jobs": true, "/v1/job/{id...}": true, "/v1/job/{id...}/plan": true, "/v1/validate/job": true,
+// inBody are the writes that carry a job or a variable, whose namespace may stand in it.
+var inBody = map[string]bool{
+	"/v1/var/{path...}": true,
+	"/v1/jobs":          true, "/v1/job/{id...}": true, "/v1/job/{id...}/plan": true, "/v1/validate/job": true,
 }
 
 // namespacesOf are the namespaces that a request is about, all of which the caller
@@ -183,7 +201,7 @@ func (a *API) namespacesOf(r *request) (namespaces []string, known bool) {
 			return s.of(a, r)
 		}
 	}
-	if r.row.method != put || !jobInBody[r.row.path] {
+	if r.row.method != put || !inBody[r.row.path] {
 		return []string{r.namespace}, true
 	}
 	var body struct {
@@ -253,6 +271,9 @@ var unisolated = map[string]bool{"raw_exec": true}
 // needs a capability that says so.
 func mayExec(a *API, r *request) bool {
 	o, known := a.owner(allocOf(r))
+	if !known && r.vars["alloc"] == "" { // an action of a job without an allocation: the handler says so
+		return r.may(r.namespace, acl.AllocExec)
+	}
 	if !known {
 		return r.rights().AllowEverywhere(acl.AllocExec)
 	}
@@ -265,7 +286,7 @@ func mayExec(a *API, r *request) bool {
 	return r.may(o.Namespace, acl.AllocExec) && (!bare || r.may(o.Namespace, acl.AllocNodeExec))
 }
 
-// mayVariables: the handler asks for each variable; here it is enough that there may be one.
+// mayVariables reports whether a list of variables may show any.
 func mayVariables(a *API, r *request) bool {
 	if r.namespace != state.AllNamespaces {
 		return r.rights().AllowVariables(r.namespace, r.caller.workload())

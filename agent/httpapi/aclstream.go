@@ -23,14 +23,16 @@ func (a *API) until(r *request) (end context.CancelFunc) {
 		ctx, cancel = context.WithDeadline(r.Context(), at)
 	}
 	r.Request = r.WithContext(ctx)
-	r.onStream = func() { go a.watchRights(ctx, cancel, r) } // ends with ctx, which end ends
+	r.onStream = func() {
+		asked := *r                           // the handler goes on to use r
+		go a.watchRights(ctx, cancel, &asked) // ends with ctx, which end ends
+	}
 	return cancel
 }
 
 // watchRights ends a stream when its caller loses the right to it, or gets another: a
 // server sees at once what changes, another agent asks from time to time.
-func (a *API) watchRights(ctx context.Context, lost context.CancelFunc, r *request) {
-	asked := *r // the handler goes on to use r
+func (a *API) watchRights(ctx context.Context, lost context.CancelFunc, asked *request) {
 	if a.cfg.State == nil {
 		t := time.NewTicker(cmp.Or(a.cfg.ACL.TokenTTL, defaultTokenTTL))
 		defer t.Stop()
@@ -40,15 +42,15 @@ func (a *API) watchRights(ctx context.Context, lost context.CancelFunc, r *reque
 				return
 			case <-t.C:
 			}
-			if a.allow(&asked) != nil && ctx.Err() == nil {
+			if a.allow(asked) != nil && ctx.Err() == nil {
 				lost()
 			}
 		}
 	}
-	seen := false // a follower may learn of the token later than it was asked
+	seen := !asked.caller.far // a follower may learn of the token later than it was asked
 	for ctx.Err() == nil {
 		_ = a.cfg.State.Block(ctx, 1, func(snap *state.Snapshot, ws memdb.WatchSet) (uint64, error) {
-			watchCaller(snap, ws, r.caller)
+			watchCaller(snap, ws, asked.caller)
 			who, err := a.resolveIn(snap, asked.secret())
 			switch {
 			case err != nil && !seen:

@@ -47,6 +47,8 @@ type caller struct {
 	token *api.ACLToken
 	// claims are those of a workload's identity, nil for tokens and the anonymous.
 	claims *Claims
+	// far says that another server knew the caller, and this one may not yet.
+	far bool
 	// policies are those that acl was made of.
 	policies []*api.ACLPolicy
 }

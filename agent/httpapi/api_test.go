@@ -134,7 +134,7 @@ func newAgent(t *testing.T, change ...func(*Config)) *agent {
 	cfg := Config{
 		Logger: hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard, Level: hclog.Off}),
 		Region: "global", Datacenter: "dc1", NodeName: "a", Self: "self", ForwardScheme: "http",
-		State: store, Raft: ag.raft, Secrets: testSecrets{store}, Cluster: ag.cluster, Peers: ag.peers, Planner: &testPlanner{},
+		State: store, Raft: ag.raft, Secrets: testSecrets{store}, Signer: testSigner{}, Cluster: ag.cluster, Peers: ag.peers, Planner: &testPlanner{},
 		JWKS:   func() json.RawMessage { return json.RawMessage(`{"keys":[{"kid":"1"}]}`) },
 		Limits: Limits{LeaderWait: 300 * time.Millisecond, MaxBody: 1 << 20},
 	}
@@ -142,7 +142,7 @@ func newAgent(t *testing.T, change ...func(*Config)) *agent {
 		c(&cfg)
 	}
 	if cfg.State == nil {
-		cfg.Secrets = nil
+		cfg.Secrets, cfg.Signer = nil, nil
 	}
 	if ag.API, err = New(cfg); err != nil {
 		t.Fatal(err)
@@ -302,7 +302,7 @@ func newAPI(t *testing.T, store *state.Store, raft *testRaft) *API {
 	t.Helper()
 	a, err := New(Config{
 		Logger: hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard, Level: hclog.Off}),
-		Region: "global", Self: "self", State: store, Raft: raft, Secrets: testSecrets{store},
+		Region: "global", Self: "self", State: store, Raft: raft, Secrets: testSecrets{store}, Signer: testSigner{},
 		Cluster: &testCluster{}, Peers: &testPeers{servers: map[string][]string{}},
 	})
 	if err != nil {

@@ -59,8 +59,10 @@ func answerIdentity(t Token, err error) nodeapi.Identity {
 	return nodeapi.Identity{JWT: t.JWT, Issued: t.Issued, Expires: t.Expires}
 }
 
-// awaitIdentities gives a follower a moment to learn of the allocations and a new
-// cluster one to make its first key.
+// awaitKey gives a new cluster a moment to make its first root key.
+func (a *API) awaitKey(r *request) error { return a.awaitIdentities(r, nil) }
+
+// awaitIdentities gives a follower a moment to learn of the allocations too.
 func (a *API) awaitIdentities(r *request, wants []nodeapi.TaskIdentity) error {
 	ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Limits.LeaderWait)
 	defer cancel()

@@ -164,6 +164,8 @@ type Signer interface {
 	// SignTask signs an identity of a task as its job file asks for it.
 	SignTask(alloc *state.Alloc, job *api.Job, task string, identity *api.WorkloadIdentity) (Token, error)
 	SignNode(node *state.Node, ttl time.Duration) (Token, error)
+	// SignIntroduction signs who a node that is to join will be.
+	SignIntroduction(name, pool string, ttl time.Duration) (Token, error)
 }
 
 // Token is a signed identity (JWT).

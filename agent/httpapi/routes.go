@@ -82,7 +82,11 @@ const (
 	namespaceRead right = "any capability in the namespace"
 	searchAny     right = "anything that may be found"
 	eventRead     right = "what the topics need"
-	variableAny   right = "any variable"
+
+	varList    right = "variables:list of any path"
+	varRead    right = "variables:read"
+	varWrite   right = "variables:write"
+	varDestroy right = "variables:destroy"
 )
 
 // handler answers a request: nil is an empty 200, a value becomes JSON.
@@ -98,6 +102,8 @@ type route struct {
 	do    handler
 	// streams says that the request's body is read as it comes, and never held.
 	streams bool
+	// asks says that the handler asks allow itself, once it knows more of the request.
+	asks bool
 }
 
 // routes is everything that the http port answers, by group; routes_later.go
@@ -108,7 +114,8 @@ func routes() []route {
 		jobRoutes, nodeNounRoutes, allocRoutes, serverRoutes, clientRoutes, agentRoutes, operatorRoutes,
 		healRoutes,
 		aclRoutes,
-		variableRoutes, rootKeyRoutes,
+		variableRoutes, rootKeyRoutes, identityRoutes,
+		toldRoutes, volumeRoutes,
 		laterRoutes(),
 	} {
 		table = append(table, group...)
@@ -211,7 +218,7 @@ var clientRoutes = []route{
 	{method: get, path: "/v1/client/fs/logs/{alloc}", right: readLogs, where: onNode, do: fsLogs},
 	{method: get, path: "/v1/client/allocation/{alloc}/stats", right: readJob, where: onNode, do: clientAllocStats},
 	{method: get, path: "/v1/client/allocation/{alloc}/checks", right: readJob, where: onNode, do: clientAllocChecks},
-	{method: get, path: "/v1/client/allocation/{alloc}/exec", right: allocExec, where: here, do: clientAllocExec},
+	{method: get, path: "/v1/client/allocation/{alloc}/exec", right: allocExec, where: here, do: clientAllocExec, asks: true},
 	{method: put, path: "/v1/client/allocation/{alloc}/restart", right: allocLife, where: onNode, do: clientAllocRestart},
 	{method: put, path: "/v1/client/allocation/{alloc}/signal", right: allocLife, where: onNode, do: clientAllocSignal},
 	{method: get, path: "/v1/client/allocation/{alloc}/gc", right: submitJob, where: onNode, do: clientAllocGC},

@@ -46,9 +46,15 @@ var sources = []source{
 	}},
 	{contexts.ScalingPolicies, none},
 	{contexts.Plugins, none},
-	{contexts.Variables, none},
-	{contexts.Volumes, none},
-	{contexts.HostVolumes, none},
+	{contexts.Variables, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
+		return project(s.Variables(nil, ns, p), func(v *state.Variable) string { return v.Path })
+	}},
+	{contexts.Volumes, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
+		return project(s.CSIVolumes(nil, ns, p), func(v *api.CSIVolume) string { return v.ID })
+	}},
+	{contexts.HostVolumes, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
+		return project(s.HostVolumes(nil, ns, p), func(v *api.HostVolume) string { return v.ID })
+	}},
 	{contexts.Quotas, none},
 	{contexts.Recommendations, none},
 }

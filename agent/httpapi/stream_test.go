@@ -235,3 +235,29 @@ func TestDeployments(t *testing.T) {
 		t.Errorf("resume a failed one: %v", err)
 	}
 }
+
+func TestEvaluationsHaveLinesOfTheirOwn(t *testing.T) {
+	eval, job := event{Event: api.Event{Topic: api.TopicEvaluation}}, event{Event: api.Event{Topic: api.TopicJob}}
+	for _, c := range []struct {
+		name   string
+		events []event
+		want   string
+	}{
+		{"heartbeat", nil, "0:0"},
+		{"no evaluation", []event{job, job}, "9:2"},
+		{"one", []event{job, eval, job}, "9:3"},
+		{"three", []event{job, eval, eval, job, eval}, "8:2 8:2 9:1"},
+	} {
+		whole := eventLine{Events: c.events}
+		if len(c.events) > 0 {
+			whole.Index = 9
+		}
+		var got []string
+		for _, line := range split(whole) {
+			got = append(got, fmt.Sprintf("%d:%d", line.Index, len(line.Events)))
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %v, want %s", c.name, got, c.want)
+		}
+	}
+}

@@ -48,7 +48,7 @@ func (r *request) lockOperation() (string, error) {
 
 // lockVariable acquires, renews or releases a lock.
 func (a *API) lockVariable(r *request, w *variableWrite, op string) (any, error) {
-	cmd := &state.LockVariable{Op: op, Namespace: w.ns, Path: w.path, LockID: w.lockID, CAS: w.cas}
+	cmd := &state.LockVariable{Op: op, Namespace: w.ns, Path: w.path, LockID: w.lockID, CAS: w.cas, Token: w.token}
 	if op == state.LockAcquire {
 		if err := lockTerms(w, cmd); err != nil {
 			return nil, err
@@ -110,6 +110,24 @@ func lockTerms(w *variableWrite, cmd *state.LockVariable) error {
 			return badRequest("lock %s %s is out of range: it may be %s to %s", term.name, d, term.least, maxLockTTL)
 		}
 		*term.into = d
+	}
+	return nil
+}
+
+// sameLockTerms refuses a write that would change the terms of a lock that is held: its
+// holder and the leader count on them.
+func (a *API) sameLockTerms(w *variableWrite) error {
+	held := a.cfg.State.Snapshot().VariableLock(nil, w.ns, w.path)
+	if w.body.Lock == nil || held == nil {
+		return nil
+	}
+	asked := &state.LockVariable{}
+	if err := lockTerms(w, asked); err != nil {
+		return err
+	}
+	lock := w.body.Lock
+	if lock.TTL != "" && asked.TTL != held.TTL || lock.LockDelay != "" && asked.Delay != held.Delay {
+		return badRequest("the lock is held with TTL %s and LockDelay %s: release it to change them", held.TTL, held.Delay)
 	}
 	return nil
 }

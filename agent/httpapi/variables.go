@@ -19,12 +19,12 @@ const (
 	variablePattern  = `^[a-zA-Z0-9-_~/]{1,128}$`
 )
 
-// The routes of variables ask themselves who may do what: it depends on the path.
+// The routes of variables. Lists ask for each variable.
 var variableRoutes = []route{
-	{method: get, path: "/v1/vars", right: variableAny, where: leaderRead, do: variablesList},
-	{method: get, path: "/v1/var/{path...}", right: variableAny, where: leaderRead, do: variableInfo},
-	{method: put, path: "/v1/var/{path...}", right: variableAny, where: leaderToken, do: variablePut},
-	{method: del, path: "/v1/var/{path...}", right: variableAny, where: leaderWrite, do: variableDelete},
+	{method: get, path: "/v1/vars", right: varList, where: leaderRead, do: variablesList},
+	{method: get, path: "/v1/var/{path...}", right: varRead, where: leaderRead, do: variableInfo},
+	{method: put, path: "/v1/var/{path...}", right: varWrite, where: leaderToken, do: variablePut},
+	{method: del, path: "/v1/var/{path...}", right: varDestroy, where: leaderWrite, do: variableDelete},
 }
 
 var errVariableNotFound = &Error{http.StatusNotFound, "variable not found"}
@@ -183,6 +183,9 @@ func variablePut(a *API, r *request) (any, error) {
 	case len(w.body.Items) == 0:
 		return nil, badRequest("variable has no items: give at least one, or delete it")
 	}
+	if err := a.sameLockTerms(w); err != nil {
+		return nil, err
+	}
 	res, err := a.sealed(r, w, func(keyID string, sealed []byte) state.Command {
 		return &state.PutVariable{Namespace: w.ns, Path: w.path, KeyID: keyID, Sealed: sealed, CAS: w.cas, LockID: w.lockID, Token: w.token}
 	})
@@ -201,6 +204,9 @@ const sealTries = 3
 
 // sealed writes a variable with its items sealed.
 func (a *API) sealed(r *request, w *variableWrite, command func(keyID string, sealed []byte) state.Command) (*state.VariableResult, error) {
+	if err := a.awaitKey(r); err != nil {
+		return nil, err
+	}
 	for range sealTries {
 		keyID, sealed, err := a.cfg.Secrets.Seal(w.ns, w.path, w.body.Items)
 		if err != nil {

@@ -185,6 +185,10 @@ func TestVariableLists(t *testing.T) {
 			t.Errorf("%+v: next %q, want %q; %s", *tc.q, next, tc.next, diff)
 		}
 	}
+	found, _, err := ag.client().Search().PrefixSearch("a/", "vars", nil)
+	if err != nil || !slices.Equal(found.Matches["vars"], []string{"a/1", "a/2"}) {
+		t.Errorf("search: %+v %v", found, err)
+	}
 	if code, body, _ := ag.call("DELETE", "/v1/namespace/prod", ""); code != 409 || !strings.Contains(body, `has variables, "a/1" for one`) {
 		t.Errorf("deleting a namespace with variables: %d %s", code, body)
 	}
@@ -230,6 +234,12 @@ func TestVariableLock(t *testing.T) {
 	if code, body, _ := ag.call("PUT", "/v1/var/leader", `{"Items":{"k":"v"},"Lock":{"ID":"`+id+`"}}`); code != 200 {
 		t.Errorf("writing with the lock's ID: %d %s", code, body)
 	}
+	if code, body, _ := ag.call("PUT", "/v1/var/leader", `{"Items":{"k":"w"},"Lock":{"ID":"`+id+`","TTL":"1m"}}`); code != 400 || !strings.Contains(body, "release it to change them") {
+		t.Errorf("changing the terms of a held lock: %d %s", code, body)
+	}
+	if code, body, _ := ag.call("PUT", "/v1/var/leader", `{"Items":{"k":"v"},"Lock":{"ID":"`+id+`","TTL":"10000ms"}}`); code != 200 {
+		t.Errorf("writing with the same terms: %d %s", code, body)
+	}
 	if err := mine.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -253,6 +263,12 @@ func TestVariableRepeats(t *testing.T) {
 		code2, body2, _ := ag.call("PUT", tc.path, tc.body)
 		if code1 != 200 || code2 != 200 || body1 != body2 {
 			t.Errorf("%s: %d %s, then %d %s", tc.path, code1, body1, code2, body2)
+		}
+	}
+	release := `{"Lock":{"ID":"` + ag.store.Snapshot().VariableLock(nil, "default", "b").ID + `"}}`
+	for range 2 {
+		if code, body, _ := ag.call("PUT", "/v1/var/b?lock-release&idempotency_token=t3", release); code != 200 {
+			t.Errorf("release: %d %s", code, body)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -54,20 +55,43 @@ func evaluating(t *testing.T, fill func(*world)) (w *lone, stop func()) {
 // register submits a service job of n, each of 100 MHz and 300 MB, and waits for the decision.
 func (w *lone) register(id string, n int) *api.Evaluation {
 	w.t.Helper()
+	return w.registerWith(id, n, func(*api.Job) {})
+}
+
+// registerWith is register of a job with changes.
+func (w *lone) registerWith(id string, n int, change func(*api.Job)) *api.Evaluation {
+	w.t.Helper()
 	job := api.NewServiceJob(id, id, "global", 50)
 	task := api.NewTask("task", "mock_driver").Require(&api.Resources{CPU: ptr(100), MemoryMB: ptr(300)})
 	job.AddTaskGroup(api.NewTaskGroup("group", n).AddTask(task))
 	job.Canonicalize()
 	job.TaskGroups[0].Update = nil
 	job.TaskGroups[0].EphemeralDisk.SizeMB = ptr(0)
+	change(job)
 	w.mu.Lock()
 	result := w.apply(&state.RegisterJob{Job: job}).(*state.JobResult)
 	w.mu.Unlock()
+	var ev *api.Evaluation
+	w.until(func(s *state.Snapshot) bool {
+		ev = s.Eval(nil, result.EvalID)
+		return ev.Status != api.EvalStatusPending
+	})
+	return ev
+}
+
+// until waits for the state to be as it should.
+func (w *lone) until(ok func(*state.Snapshot) bool) {
+	w.t.Helper()
 	for {
-		snap := w.store.Snapshot()
-		ws := memdb.NewWatchSet()
-		if ev := snap.Eval(ws, result.EvalID); ev.Status != api.EvalStatusPending {
-			return ev
+		snap, ws := w.store.Snapshot(), memdb.NewWatchSet()
+		for range snap.Evals(ws, "*", "") {
+			break // any change of an evaluation wakes
+		}
+		for range snap.Allocs(ws, "*", "") {
+			break
+		}
+		if ok(snap) {
+			return
 		}
 		if err := ws.WatchCtx(w.t.Context()); err != nil {
 			w.t.Fatal(err)
@@ -143,6 +167,9 @@ func TestQuestionEndsWithLeadership(t *testing.T) {
 		_, err := w.l.Resilience(ctx, ResilienceQuery{Pairs: true})
 		answered <- err
 	}()
+	for len(w.l.turn) == 0 { // it is about to ask
+		runtime.Gosched()
+	}
 	go func() { // the evaluator takes questions in order: when this one is answered, the first is begun
 		defer close(begun)
 		w.l.Plan(t.Context(), w.store.Snapshot().Job(nil, "default", "full"))

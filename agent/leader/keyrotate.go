@@ -3,6 +3,7 @@ package leader
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -109,6 +110,10 @@ func (k *keyring) pass(ctx context.Context, now time.Time) (next time.Time, err 
 			return next, nil
 		}
 		result, err := k.l.apply(ctx, cmd)
+		if refusal(err) { // an operator changed the keys in between
+			k.log.Info("a step of the root keyring was refused, will look again", "err", err)
+			return now.Add(time.Second), nil
+		}
 		if err != nil {
 			return next, fmt.Errorf("keep root keyring: %w", err)
 		}
@@ -116,6 +121,14 @@ func (k *keyring) pass(ctx context.Context, now time.Time) (next time.Time, err 
 			return now.Add(time.Second), nil
 		}
 	}
+}
+
+// refusal tells a command that the state refused from one that could not be written.
+func refusal(err error) bool {
+	var missing state.ErrNotFound
+	var conflict state.ErrConflict
+	var invalid state.ErrInvalid
+	return errors.As(err, &missing) || errors.As(err, &conflict) || errors.As(err, &invalid)
 }
 
 // due is the one thing to do now, nil if there is none, and when there will be.

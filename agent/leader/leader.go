@@ -34,13 +34,13 @@ type Config struct {
 	Graces  Graces
 	Brake   Brake
 	GC      GC
-	ACL     ACL
+	// Autopilot says how servers join and leave the consensus group until something
+	// else is set over the API.
+	Autopilot *api.AutopilotConfiguration
+	ACL       ACL
 	// Keys keeps the root keyring; nil: there is none to keep.
 	Keys      Keys
 	KeyPolicy KeyPolicy
-	// KeepDead leaves failed servers in the consensus group until someone removes
-	// them; else each is removed a minute after it failed.
-	KeepDead bool
 	// Scheduler is what a new cluster's scheduler is set to; nil: the built-in settings.
 	Scheduler *api.SchedulerConfiguration
 	// Busy gives a loop its busy meter; nil measures nothing.
@@ -53,6 +53,8 @@ func Default() Config {
 		Graces: Graces{AgentDead: 1200 * time.Millisecond, AgentFrozen: 10 * time.Second, Restarting: 5 * time.Minute},
 		Brake:  Brake{Share: 0.34, Window: 30 * time.Second, Pace: 5 * time.Second},
 		GC:     DefaultGC(), KeyPolicy: DefaultKeyPolicy(),
+
+		Autopilot: state.DefaultAutopilot(),
 	}
 }
 
@@ -75,6 +77,7 @@ type Leader struct {
 	replica  *replicator
 	keyring  *keyring
 	locks    *locks
+	turn     chan struct{} // held by who asks a long question
 }
 
 // New subscribes to the state. Nothing runs before Run.
@@ -82,7 +85,7 @@ func New(cfg Config) *Leader {
 	if cfg.Busy == nil {
 		cfg.Busy = func(string) Busy { return func() func() { return func() {} } }
 	}
-	l := &Leader{cfg: cfg, log: cfg.Logger.Named("leader")}
+	l := &Leader{cfg: cfg, log: cfg.Logger.Named("leader"), turn: make(chan struct{}, 1)}
 	l.evaluate = newEvaluator(l, l.subscribe(state.TableNodes, state.TableAllocs, state.TableEvals, state.TableJobs, state.TableScheduler))
 	l.liveness = newLiveness(l, l.subscribe(state.TableNodes, tableMembers))
 	l.rollout = newRollout(l, l.subscribe(state.TableDeployments, state.TableAllocs))

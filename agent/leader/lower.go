@@ -25,6 +25,7 @@ func lowerJob(j *api.Job) *scheduler.Job {
 		Version: deref(j.Version), CreateIndex: deref(j.CreateIndex),
 		Type: scheduler.JobType(*j.Type), Priority: deref(j.Priority),
 		Datacenters: j.Datacenters, Pool: deref(j.NodePool),
+		Stable:        deref(j.Stable),
 		Stopped:       deref(j.Stop),
 		Periodic:      j.Periodic != nil,
 		Parameterized: j.ParameterizedJob != nil && !j.Dispatched,
@@ -259,6 +260,9 @@ type taskSpec struct {
 	Leader, LogsDisabled     bool
 }
 
+// ownMeta begins the Meta keys that are settings of ours: changing one restarts nothing.
+const ownMeta = "selfheal."
+
 // specOf lists everything about a group whose change needs a new allocation;
 // the rest (count, services, policies, kill_timeout, ...) is changed in place.
 func specOf(j *api.Job, g *api.TaskGroup) any {
@@ -267,7 +271,9 @@ func specOf(j *api.Job, g *api.TaskGroup) any {
 		meta := map[string]string{}
 		for _, m := range []map[string]string{j.Meta, g.Meta, t.Meta} {
 			for k, v := range m {
-				meta[k] = v
+				if !strings.HasPrefix(k, ownMeta) {
+					meta[k] = v
+				}
 			}
 		}
 		tasks = append(tasks, taskSpec{

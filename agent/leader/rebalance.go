@@ -317,6 +317,11 @@ func (l *Leader) Rebalance(ctx context.Context) (*healapi.Rebalance, error) {
 	if row.Config.Mode == healapi.ModeOff {
 		return out, nil
 	}
+	release, err := l.takeTurn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	found, err := l.balance(ctx, []string{healapi.ModePropose, healapi.ModeOn}, proposed)
 	if err != nil {
 		return nil, err

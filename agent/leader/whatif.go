@@ -56,9 +56,8 @@ func nodeName(snap *state.Snapshot, id string) string {
 	return id
 }
 
-// briefWork bounds a question that somebody asks in passing: about a fifth of a second of
-// one core.
-const briefWork = 2_000_000
+// briefWork bounds a question that somebody asks in passing: about a second of one core.
+const briefWork = 10_000_000
 
 // ResilienceQuery is a question about the loss of nodes.
 type ResilienceQuery struct {
@@ -72,8 +71,13 @@ type ResilienceQuery struct {
 // Resilience says which nodes can be lost with everything still placed. The same question
 // on the same state is answered once.
 func (l *Leader) Resilience(ctx context.Context, query ResilienceQuery) (*healapi.Resilience, error) {
+	release, err := l.takeTurn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	var answer *resilienceAnswer
-	err := l.ask(ctx, func(e *evaluator) (work *scheduler.Inquiry) {
+	err = l.ask(ctx, func(e *evaluator) (work *scheduler.Inquiry) {
 		cfg := scheduler.DefaultResilience()
 		cfg.Pairs = query.Pairs
 		if query.Brief {

@@ -153,11 +153,18 @@ func TestRestored(t *testing.T) {
 			switch {
 			case tc.wrong == "" && (err != nil || got != "v"):
 				t.Errorf("read %q, %v", got, err)
+			case tc.wrong != "" && !failsToMake(other.ring(tc.read)):
+				t.Error("made a key that weaker means open")
 			case tc.wrong != "" && (err == nil || !strings.Contains(err.Error(), tc.wrong)):
 				t.Errorf("read %q, %v, want an error with %q", got, err, tc.wrong)
 			}
 		})
 	}
+}
+
+func failsToMake(r *Ring) bool {
+	_, err := r.Make(time.Time{})
+	return err != nil
 }
 
 // TestRewrap follows a key-encryption key from the state into a file, to another file,
@@ -329,6 +336,10 @@ func TestIdentity(t *testing.T) {
 		if got, err := r.Verify(tc.token, tc.at); err == nil {
 			t.Errorf("accepted a token %s: %+v", name, got)
 		}
+	}
+
+	if _, err := c.ring(Config{Issuer: "https://other.example.com"}).Verify(plain.JWT, now); err != nil {
+		t.Errorf("after the issuer was configured anew: %v", err)
 	}
 
 	// It outlives a rotation, and its key the allocation.

@@ -28,6 +28,13 @@ type material struct {
 // Make makes a new root key: active at once, or prepublished when publishAt is not
 // zero. It takes a tenth of a second, nearly all of it to find an RSA key.
 func (r *Ring) Make(publishAt time.Time) (*state.AddRootKey, error) {
+	snap := r.cfg.State.Snapshot()
+	if active := snap.ActiveRootKey(nil); active != nil {
+		// A server that lost its key file must not go on with a key in the state.
+		if _, err := r.unwrap(snap, active); err != nil {
+			return nil, fmt.Errorf("make root key: %w", err)
+		}
+	}
 	signer, err := rsa.GenerateKey(rand.Reader, signBits)
 	if err != nil {
 		return nil, fmt.Errorf("make root key: %w", err)
@@ -50,7 +57,7 @@ func (r *Ring) Make(publishAt time.Time) (*state.AddRootKey, error) {
 	if !publishAt.IsZero() {
 		cmd.Key.PublishTime = publishAt.UnixNano()
 	}
-	kek, fresh := r.sealingKEK(r.cfg.State.Snapshot())
+	kek, fresh := r.sealingKEK(snap)
 	cmd.KEK = fresh
 	cmd.Key.KEK = kekID(kek)
 	cmd.Key.Wrapped, err = wrap(kek, id, m)

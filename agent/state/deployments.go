@@ -167,10 +167,10 @@ func (t *tx) countPlaced(placed map[string]*placedIn) {
 	}
 }
 
-// setHealth takes a report of an allocation's health for its deployment, and says
-// whether it is news.
+// setHealth takes a report of an allocation's health for its deployment, or for the move
+// that it is the successor of, and says whether it is news.
 func (t *tx) setHealth(a *Alloc, healthy *bool, at time.Time) bool {
-	if healthy == nil || a.DeploymentID == "" {
+	if healthy == nil || a.DeploymentID == "" && !t.succeedsMove(a) {
 		return false
 	}
 	s := api.AllocDeploymentStatus{}

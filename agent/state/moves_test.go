@@ -35,6 +35,12 @@ func TestMoveIsDone(t *testing.T) {
 		t.Error("it does not know that balancing has begun")
 	}
 	next := l.succeed(ids[0], node(1).ID)
+	well := report(next, "running", 1)
+	well.Healthy = new(true)
+	l.must(&UpdateAllocs{NodeID: node(1).ID, Updates: []AllocUpdate{well}})
+	if s := l.snap().Alloc(nil, next).DeploymentStatus; s == nil || !*s.Healthy {
+		t.Error("the successor's health is not kept: the move cannot end")
+	}
 	l.must(&EndMoves{Done: []string{ids[0], "gone"}})
 	a = l.snap().Alloc(nil, ids[0])
 	if a.Move != nil || a.Desired != "stop" || a.DesiredDescription != "moved to balance: n" || a.Next != next {

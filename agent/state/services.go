@@ -89,8 +89,12 @@ func (t *tx) setServices(a *Alloc, report []*api.ServiceRegistration, failing []
 	}
 }
 
-// mayServe says whether anything of an allocation can be reached, as far as servers know.
-func mayServe(a *Alloc) bool { return !a.ClientTerminal() && a.Client != api.AllocClientStatusUnknown }
+// mayServe says whether anything of an allocation can be reached, as far as servers know,
+// and will be for a while: one that is to stop leaves the catalogue in the entry that
+// decides so, before its node hears of it.
+func mayServe(a *Alloc) bool {
+	return !a.ClientTerminal() && !a.ServerTerminal() && a.Client != api.AllocClientStatusUnknown
+}
 
 func sameService(a, b *Service) bool {
 	return a.Failing == b.Failing && a.ServiceName == b.ServiceName && slices.Equal(a.Tags, b.Tags) &&

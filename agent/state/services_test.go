@@ -163,3 +163,20 @@ func TestDeleteServices(t *testing.T) {
 		t.Error("deleting an unknown registration is an error")
 	}
 }
+
+// What is to stop is not offered any more, from the very entry that decides so; a report
+// that its node made before does not bring it back.
+func TestStoppedAllocationLeavesTheCatalogueAtOnce(t *testing.T) {
+	l, ids := served(t)
+	e := l.must(&EvaluateJob{Namespace: "default", ID: "web"}).(*JobResult).EvalID
+	p := l.plan(e, "web", 0)
+	p.Stops = []Stop{{AllocID: ids[0], Desired: api.AllocDesiredStatusStop, Description: "replaced"}}
+	l.must(&ApplyPlans{Plans: []Plan{p}})
+	if got := l.registered(); !slices.Equal(got, []string{"s1"}) {
+		t.Errorf("registered after the decision: %v", got)
+	}
+	l.must(&UpdateAllocs{NodeID: node(0).ID, Updates: []AllocUpdate{serving(ids[0], 2, "s0")}})
+	if got := l.registered(); !slices.Equal(got, []string{"s1"}) {
+		t.Errorf("registered after a late report: %v", got)
+	}
+}

@@ -138,7 +138,7 @@ func (t *tx) putAlloc(before, after *Alloc, orders bool) {
 	if before != nil && !before.ClientTerminal() && (after.ClientTerminal() || after.ServerTerminal() && !before.ServerTerminal()) {
 		t.freeOn(after.NodeID)
 	}
-	if before != nil && before.Client != after.Client && !mayServe(after) {
+	if before != nil && mayServe(before) && !mayServe(after) {
 		t.dropServices(after.ID)
 	}
 }

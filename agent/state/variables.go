@@ -93,6 +93,8 @@ type LockVariable struct {
 	KeyID           string        `json:",omitempty"`
 	Sealed          []byte        `json:",omitempty"`
 	CAS             *uint64       `json:",omitempty"`
+	// Token makes a repeated release give the first one's result, until the next write.
+	Token string `json:",omitempty"`
 	// KeepItems: Sealed is only for a variable that does not exist yet.
 	KeepItems bool `json:",omitempty"`
 	// Renewals is, for expire, the count that the leader waited on: a renewal that came

@@ -130,13 +130,15 @@ func renewLock(t *tx, c *LockVariable, old *Variable, held *VariableLock) any {
 
 func releaseLock(t *tx, c *LockVariable, old *Variable, held *VariableLock) any {
 	switch {
+	case held == nil && old != nil && c.Token != "" && old.Token == c.Token: // the same request again
+		return &VariableResult{Variable: old}
 	case old == nil || held == nil || held.ID != c.LockID:
 		return &VariableResult{Conflict: true, Variable: old}
 	case len(c.Sealed) > 0 && !t.isActiveKey(c.KeyID):
 		return &VariableResult{StaleKey: true}
 	}
 	v := t.nextVariable(old, c.Namespace, c.Path)
-	v.Lock = nil
+	v.Lock, v.Token = nil, c.Token
 	v.reseal(c)
 	put(t, TableVariables, old, v)
 	t.dropLock(held)

@@ -6,7 +6,7 @@
       "group": {
         "g": {
           "count": "${var.missing}",
-          "dynamic": {},
+          "dynamic": {"port": {"for_each": []}},
           "task": "t"
         }
       }

@@ -13,6 +13,7 @@
       "group": {
         "front": {
           "count": "${var.count}",
+          "dynamic": {"service": [{"for_each": ["a", "b"], "iterator": "svc", "content": {"name": "${svc.value}", "port": "http", "meta": [{"key": "${svc.key}"}]}}]},
           "network": {"port": {"http": {"to": 80}, "admin": [{"static": 9000}]}},
           "ingress": {"shop": {"host": "shop.example.org"}},
           "volume": {"data": {"type": "host", "source": "data"}},
