@@ -148,6 +148,7 @@ type API struct {
 	compiled *compiler
 	callers  *callers
 	keys     keyCache
+	logins   oidcLogins
 
 	// closing ends every blocking query and stream: see Close.
 	closing context.Context

@@ -167,8 +167,8 @@ GET /v1/acl/auth-method/x yes
 GET /v1/acl/binding-rules yes
 PUT /v1/acl/binding-rule yes
 GET /v1/acl/binding-rule/x yes
-PUT /v1/acl/oidc/auth-url later
-PUT /v1/acl/oidc/complete-auth later
+PUT /v1/acl/oidc/auth-url yes
+PUT /v1/acl/oidc/complete-auth yes
 PUT /v1/acl/login yes
 PUT /v1/acl/identity/client-introduction-token yes
 GET /v1/vars yes
