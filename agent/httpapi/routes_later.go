@@ -42,8 +42,7 @@ var (
 	putDel    = []string{put, del}
 )
 
-var later = []refused{
-}
+var later = []refused{}
 
 var enterprise = []refused{
 	{"/v1/deployment/unblock/{id}", "", onlyPut},
