@@ -106,8 +106,8 @@ type route struct {
 	asks bool
 }
 
-// routes is everything that the http port answers, by group; routes_later.go
-// lists what is refused.
+// routes is everything that the http port answers, by group;
+// routes_enterprise.go lists what is refused.
 func routes() []route {
 	table := []route{}
 	for _, group := range [][]route{
@@ -116,7 +116,7 @@ func routes() []route {
 		aclRoutes,
 		variableRoutes, rootKeyRoutes, identityRoutes,
 		toldRoutes, volumeRoutes,
-		laterRoutes(),
+		enterpriseRoutes(),
 	} {
 		table = append(table, group...)
 	}
