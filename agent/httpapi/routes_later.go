@@ -43,29 +43,6 @@ var (
 )
 
 var later = []refused{
-	{"/v1/job/{id...}/dispatch/payload", "dispatching with a body that is the payload (send Payload to .../dispatch instead)", onlyPut},
-	{"/v1/job/{id...}/versions/{tag}/tag", "tagging job versions", putDel},
-	{"/v1/job/{id...}/actions", "job actions", onlyGet},
-	{"/v1/job/{id...}/action", "job actions", onlyGet},
-	{"/v1/client/allocation/{alloc}/snapshot", "the snapshot of an allocation's directory", onlyGet},
-	{"/v1/client/metadata", "dynamic node metadata", getPut},
-	{"/v1/agent/monitor/export", "exporting logs", onlyGet},
-	{"/v1/operator/autopilot/configuration", "changing the autopilot configuration", []string{putOnly}},
-	{"/v1/operator/upgrade-check/vault-workload-identity", "the Vault upgrade check", onlyGet},
-	{"/v1/volumes", "volumes", getPut},
-	{"/v1/volumes/external", "volumes", onlyGet},
-	{"/v1/volumes/snapshot", "volumes", getPutDel},
-	{"/v1/volumes/claims", "volumes", onlyGet},
-	{"/v1/volumes/claim/{id}", "volumes", onlyDel},
-	{"/v1/volume/csi/{id}", "volumes", getPutDel},
-	{"/v1/volume/csi/{id}/create", "volumes", onlyPut},
-	{"/v1/volume/csi/{id}/detach", "volumes", onlyDel},
-	{"/v1/volume/csi/{id}/delete", "volumes", onlyDel},
-	{"/v1/volume/host/{id}", "volumes", getDel},
-	{"/v1/volume/host/create", "volumes", onlyPut},
-	{"/v1/volume/host/register", "volumes", onlyPut},
-	{"/v1/plugins", "plugins", onlyGet},
-	{"/v1/plugin/csi/{id}", "plugins", onlyGet},
 }
 
 var enterprise = []refused{
