@@ -177,7 +177,7 @@ var anywhere = map[right]bool{identified: true, valid: true, searchAny: true, na
 var open = map[string]bool{
 	"PUT /v1/acl/bootstrap": true, "PUT /v1/acl/token/onetime/exchange": true, "PUT /v1/acl/login": true, "GET /v1/acl/auth-methods": true,
 	"PUT /v1/acl/oidc/auth-url": true, "PUT /v1/acl/oidc/complete-auth": true,
-	"GET /v1/status/leader": true, "GET /v1/status/peers": true, "GET /v1/regions": true, "GET /v1/agent/health": true,
+	"GET /v1/status/leader": true, "GET /v1/status/peers": true, "GET /v1/regions": true, "GET /v1/agent/health": true, "GET /v1/metrics": true,
 	"GET /.well-known/jwks.json": true, "GET /.well-known/openid-configuration": true,
 	"GET " + pathWho: true, // answers who the caller is, if that is somebody
 }
