@@ -245,7 +245,7 @@ var agentRoutes = []route{
 	{method: get, path: "/v1/agent/monitor", right: agentRead, where: onAgent, do: agentMonitor},
 	{method: get, path: "/v1/agent/host", right: agentRead, where: onAgent, do: agentHost},
 	{method: get, path: "/v1/agent/pprof/{profile}", right: agentWrite, where: onAgent, do: agentPprof},
-	{method: get, path: "/v1/metrics", right: agentRead, where: here, do: metrics},
+	{method: get, path: "/v1/metrics", right: anyone, where: here, do: metrics},
 }
 
 var operatorRoutes = []route{
