@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -17,6 +18,7 @@ import (
 	"github.com/selfheal/selfheal/agent/config"
 	"github.com/selfheal/selfheal/agent/consensus"
 	"github.com/selfheal/selfheal/agent/httpapi"
+	"github.com/selfheal/selfheal/agent/leader"
 	"github.com/selfheal/selfheal/agent/state"
 	"github.com/selfheal/selfheal/agent/telemetry"
 	"github.com/selfheal/selfheal/agent/transport"
@@ -73,6 +75,7 @@ func (a *Agent) startAPI() error {
 	cluster := http.NewServeMux()
 	cluster.HandleFunc("GET "+pathWitness, a.serveWitness)
 	cluster.HandleFunc("PUT "+pathLeases, a.serveLeases)
+	cluster.HandleFunc("GET "+pathProgress, a.serveProgress)
 	cluster.Handle("/", api.ClusterHandler())
 	ln := a.httpListener
 	if a.cfg.TLS.HTTP {
@@ -133,13 +136,14 @@ func httpTLS(c config.TLS) (*tls.Config, error) {
 func (a *Agent) apiConfig() httpapi.Config {
 	out := httpapi.Config{
 		Logger: a.opts.Logger, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter, NodeName: a.cfg.Name, Version: a.opts.Version,
-		Cluster: roster{a}, Keyring: ring{a}, Peers: peers{a}, Agents: peers{a}.agents, Forward: a.port.Client(), Self: a.rpcAddr,
+		Cluster: roster{a}, Keyring: ring{a}, Peers: peers{a}, Agents: peers{a}.agents, Forward: a.port.Client(), Upgrade: a.port.UpgradeClient(), Self: a.rpcAddr,
 		Metrics: shown{a.metrics}, Observe: shown{a.metrics}.observe, Prometheus: a.metrics.PrometheusHandler(),
 		AgentSelf: a.self, Reload: a.reload,
 		Peer: func(r *http.Request) (string, error) {
 			p := transport.PeerOf(r.TLS)
 			return p.NodeID, nil
 		},
+		LogFile:     a.logFile(),
 		ACL:         a.accessControl(),
 		EnablePprof: a.cfg.EnableDebug || a.cfg.DevMode,
 		Limits:      httpapi.Limits{MaxConnsPerClient: a.cfg.Limits.HTTPMaxConnsPerClient},
@@ -147,7 +151,10 @@ func (a *Agent) apiConfig() httpapi.Config {
 	}
 	if s := a.server; s != nil {
 		out.State, out.Raft, out.Operator = s.state, log{s}, operator{a}
-		out.Leases = s.leases
+		out.Leases, out.Autopilot = s.leases, a.autopilot()
+		out.PlaceVolume = func(snap *state.Snapshot, v *api.HostVolume) (string, error) {
+			return leader.PlaceVolume(snap, v, time.Now())
+		}
 		out.Foresight = foresight{s}
 		out.Secrets, out.JWKS, out.Discovery = s.ring, s.ring.JWKS, s.ring.Discovery
 		out.Identities, out.Signer = identities{s.ring}, identities{s.ring}
@@ -156,6 +163,10 @@ func (a *Agent) apiConfig() httpapi.Config {
 	if n := a.node; n != nil {
 		out.NodeIdentity = n.client
 		out.Node, out.Allocs, out.Files, out.Checks = n.client, local{n.client}, n.client, n.client.CheckStatuses
+		out.Metadata, out.HostVolumes, out.AllocSnapshot = n.client, n.client, n.client.Snapshot
+		out.Exec = func(ctx context.Context, alloc string, s httpapi.ExecSession) (int, error) {
+			return n.client.Exec(ctx, alloc, client.ExecSession(s))
+		}
 		out.Owner = func(id string) (httpapi.Owner, bool) {
 			ns, drivers, known := n.client.Belongs(id)
 			return httpapi.Owner{Namespace: ns, Drivers: drivers}, known
@@ -163,6 +174,14 @@ func (a *Agent) apiConfig() httpapi.Config {
 		out.SetServers = func(addrs []string) error { n.calls.SetServers(addrs); return nil }
 	}
 	return out
+}
+
+// logFile is the file that the agent logs to, "" none.
+func (a *Agent) logFile() string {
+	if strings.HasSuffix(a.cfg.LogFile, "/") {
+		return a.cfg.LogFile + "selfheal.log"
+	}
+	return a.cfg.LogFile
 }
 
 // reload reads the configuration again, for those who ask over HTTP.
@@ -233,31 +252,6 @@ func (o operator) TransferLeadership(ctx context.Context, id string) error {
 		return fmt.Errorf("no server has the ID %q", id)
 	}
 	return o.a.server.raft.TransferLeadershipTo(ctx, id, m.RPC())
-}
-
-// Health is what the leader sees of the servers.
-func (o operator) Health(ctx context.Context) (*api.OperatorHealthReply, error) {
-	servers, _, err := o.a.server.raft.Configuration()
-	if err != nil {
-		return nil, err
-	}
-	lead, _ := o.a.server.raft.Leader()
-	out := &api.OperatorHealthReply{Healthy: lead != ""}
-	alive := 0
-	for _, s := range servers {
-		h := api.ServerHealth{ID: s.ID, Name: s.ID, Address: s.Addr, SerfStatus: "none", Leader: s.ID == lead, Voter: s.Voter}
-		if m, ok := o.a.gossip.Member(s.ID); ok {
-			h.Name, h.SerfStatus, h.Version, h.StableSince = m.FullName(), string(m.Status), m.Version, m.Since
-			h.Healthy = m.Status == "alive"
-		}
-		if h.Healthy {
-			alive++
-		}
-		out.Healthy = out.Healthy && h.Healthy
-		out.Servers = append(out.Servers, h)
-	}
-	out.FailureTolerance = max(0, alive-(len(servers)/2+1))
-	return out, nil
 }
 
 // planner answers `job plan` with the leader's own decision.

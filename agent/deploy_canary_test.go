@@ -75,6 +75,17 @@ func TestCanaryStories(t *testing.T) {
 			st.until(2, "successful")
 			st.show("web")
 		}},
+		{"what fails after the promotion goes back without canaries", 4, func(st *story) {
+			st.run(web(4, "1", 1, 1, reverting))
+			st.until(0, "successful")
+			st.run(web(4, "2", 1, 1, reverting))
+			st.sleep(3 * time.Second)
+			st.promote(st.latest("web"))
+			st.sleep(500 * time.Millisecond)
+			st.fail(st.latest("web"))
+			st.until(2, "successful")
+			st.show("web")
+		}},
 		{"canaries failed by hand", 4, func(st *story) {
 			st.run(web(3, "1", 1, 0))
 			st.until(0, "successful")

@@ -15,8 +15,8 @@ import (
 	"github.com/hashicorp/nomad/api"
 )
 
-// put sends raw JSON to the API of a server and returns the answer.
-func (s *sim) put(path string, body []byte) (status int, text string) {
+// putRaw sends raw JSON to the API of a server and returns the answer.
+func (s *sim) putRaw(path string, body []byte) (status int, text string) {
 	s.t.Helper()
 	observer := s.net.Host("10.0.0.252")
 	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) { return observer.Dial(ctx, addr) }}
@@ -189,7 +189,7 @@ func TestHostileJobs(t *testing.T) {
 				s.t.Fatal(err)
 			}
 			for _, path := range []string{"/v1/jobs", "/v1/validate/job"} {
-				status, text := s.put(path, body)
+				status, text := s.putRaw(path, body)
 				if path == "/v1/jobs" && status != http.StatusBadRequest || path != "/v1/jobs" && status != http.StatusOK && status != http.StatusBadRequest {
 					s.t.Errorf("%s: %s answers %d %.200q", h.name, path, status, text)
 				}
@@ -202,7 +202,7 @@ func TestHostileJobs(t *testing.T) {
 			swift(h.name)
 		}
 		for _, m := range malformed {
-			status, text := s.put("/v1/jobs", []byte(m.body))
+			status, text := s.putRaw("/v1/jobs", []byte(m.body))
 			if status != http.StatusBadRequest || !strings.Contains(text, m.want) {
 				s.t.Errorf("%s: %d %.200q, want 400 with %q", m.name, status, text, m.want)
 			}

@@ -71,7 +71,7 @@ func (a *Agent) clientConfig(dir string, calls *nodeapi.Client) client.Config {
 	out := client.Config{
 		NodeID: a.id.ID, SecretID: a.id.SecretID, Name: a.cfg.Name, Region: a.cfg.Region, Datacenter: a.cfg.Datacenter,
 		NodeClass: c.NodeClass, NodePool: c.NodePool, Meta: c.Meta, Options: c.Options, Version: a.opts.Version,
-		AllocDir: filepath.Join(dir, "alloc"), StateDir: filepath.Join(dir, "client"),
+		AllocDir: filepath.Join(dir, "alloc"), StateDir: filepath.Join(dir, "client"), VolumesDir: filepath.Join(dir, "host_volumes"),
 		Drivers: a.drivers(), Servers: calls, HTTPAddr: a.httpAddr, RPCAddr: a.rpcAddr, TLS: a.cfg.TLS.HTTP,
 		Resources: client.Resources{
 			CPUTotalMHz: int64(c.CPUTotalCompute), MemoryTotalMB: int64(c.MemoryTotalMB), DiskTotalMB: int64(c.DiskTotalMB),

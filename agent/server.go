@@ -78,11 +78,11 @@ func (a *Agent) startServer() error {
 		Interval: a.cfg.Server.JobGCInterval, Eval: a.cfg.Server.EvalGCThreshold, Job: a.cfg.Server.JobGCThreshold,
 		Node: a.cfg.Server.NodeGCThreshold, Deployment: a.cfg.Server.DeploymentGCThreshold, Batch: leader.DefaultGC().Batch,
 	}
+	lc.Autopilot = a.autopilot()
 	lc.ACL = a.leaderACL()
 	lc.Keys, lc.KeyPolicy = ring, leader.KeyPolicy{
 		Interval: a.cfg.Server.RootKeyGCInterval, Rotate: a.cfg.Server.RootKeyRotationThreshold, GC: a.cfg.Server.RootKeyGCThreshold,
 	}
-	lc.KeepDead = !a.cfg.Autopilot.CleanupDeadServers
 	lc.Busy = func(loop string) leader.Busy { return a.metrics.Loop("leader." + loop).Begin }
 	s.leader = leader.New(lc)
 	a.gossip.Subscribe(func(e gossip.Event) {
@@ -201,12 +201,15 @@ func (v voters) Servers() ([]leader.RaftServer, error) {
 	}
 	var out []leader.RaftServer
 	for _, s := range servers {
-		out = append(out, leader.RaftServer{ID: s.ID, Addr: s.Addr})
+		out = append(out, leader.RaftServer{ID: s.ID, Addr: s.Addr, Voter: s.Voter})
 	}
 	return out, nil
 }
 
 func (v voters) AddVoter(ctx context.Context, id, addr string) error {
 	return v.raft.AddVoter(ctx, id, addr)
+}
+func (v voters) AddNonvoter(ctx context.Context, id, addr string) error {
+	return v.raft.AddNonvoter(ctx, id, addr)
 }
 func (v voters) Remove(ctx context.Context, id string) error { return v.raft.Remove(ctx, id) }

@@ -254,8 +254,14 @@ func (s *sim) votersAre(n int) error {
 	if err != nil {
 		return err
 	}
-	if len(c.Servers) != n {
-		return fmt.Errorf("%d are there", len(c.Servers))
+	voters := 0
+	for _, server := range c.Servers {
+		if server.Voter { // who joined votes once it is stable
+			voters++
+		}
+	}
+	if voters != n {
+		return fmt.Errorf("%d of %d vote", voters, len(c.Servers))
 	}
 	return nil
 }

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/selfheal/selfheal/agent/config"
 )
 
 func (s *sim) writes(path, value string) {
@@ -163,5 +166,56 @@ func TestRotationOverFailover(t *testing.T) {
 		for i := range n {
 			s.reads(fmt.Sprint("v", i), fmt.Sprint("value ", i))
 		}
+	})
+}
+
+// Keys grow old: the next one is published before it is used, the old one goes when
+// nothing needs it, and what it encrypted is never lost.
+func TestKeysRotateByThemselves(t *testing.T) {
+	const rotate, gc = 4 * time.Minute, time.Minute
+	bubble(t, 1, 1, func(s *sim) {
+		s.writes("kept", "v")
+		s.tune = func(_ *simAgent, cfg *config.Config) {
+			cfg.Server.RootKeyRotationThreshold, cfg.Server.RootKeyGCThreshold, cfg.Server.RootKeyGCInterval = rotate, gc, 10*time.Second
+		}
+		begun := time.Now()
+		s.servers[0].crash()
+		s.servers[0].start()
+		state := func(want ...api.RootKeyState) func() error {
+			return func() error {
+				keys, _, err := s.api().Keyring().List(nil)
+				if err != nil {
+					return err
+				}
+				var got []api.RootKeyState
+				for _, k := range keys {
+					got = append(got, k.State)
+				}
+				if !slices.Equal(got, want) {
+					return fmt.Errorf("keys are %v, want %v", got, want)
+				}
+				return nil
+			}
+		}
+		const active, published, inactive = api.RootKeyStateActive, api.RootKeyStatePrepublished, api.RootKeyStateInactive
+		s.eventually(rotate/2+20*time.Second, "the next key is published at half of the time", state(active, published))
+		if early := time.Since(begun); early < rotate/2-time.Minute {
+			s.t.Errorf("published after %v", early)
+		}
+		s.eventually(rotate/2+20*time.Second, "it becomes active", state(inactive, active))
+		time.Sleep(rotate + gc) // meanwhile a third came, and the second retired
+		if err := state(inactive, inactive, active)(); err != nil {
+			s.t.Errorf("the first key encrypts a variable: %v", err)
+		}
+		s.reads("kept", "v")
+		s.writes("kept", "w") // with the active key
+		s.eventually(20*time.Second, "the first key is gone", func() error {
+			keys, _, err := s.api().Keyring().List(nil)
+			if err == nil && time.Since(time.Unix(0, keys[0].CreateTime)) > time.Since(begun) {
+				err = errors.New("it is there")
+			}
+			return err
+		})
+		s.reads("kept", "w")
 	})
 }

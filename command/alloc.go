@@ -2,10 +2,7 @@ package command
 
 import (
 	"fmt"
-	"io"
-	"path"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/nomad/api"
 )
@@ -145,6 +142,7 @@ func allocRestart() verb {
 
 func allocSignal() verb {
 	var task string
+	var verbose bool
 	signal := "SIGKILL"
 	return verb{
 		args: "ALLOC [TASK]", min: 1, max: 2,
@@ -152,6 +150,7 @@ func allocSignal() verb {
 		flags: []flagRow{
 			{"s", "SIGNAL", "The signal (default SIGKILL).", &signal, nil},
 			{"task", "NAME", "Only to this task.", &task, nil},
+			{"verbose", "", "Show whole IDs.", &verbose, nil},
 		},
 		run: func(s *session, args []string) error {
 			c, a, err := s.allocArg(args[0])
@@ -169,6 +168,7 @@ func allocSignal() verb {
 			if err := c.Allocations().Signal(a, &api.QueryOptions{Namespace: a.Namespace}, task, signal); err != nil {
 				return fmt.Errorf("signal allocation: %w", err)
 			}
+			s.say("Sent %s to allocation %s.", signal, shortID(a.ID, verbose))
 			return nil
 		},
 	}
@@ -176,10 +176,11 @@ func allocSignal() verb {
 
 func allocChecks() verb {
 	var o output
+	var verbose bool
 	return verb{
 		args: "ALLOC", min: 1, max: 1,
 		short: "Show the health checks of an allocation",
-		flags: o.rows(),
+		flags: append(o.rows(), flagRow{"verbose", "", "Show the whole output of each check.", &verbose, nil}),
 		run: func(s *session, args []string) error {
 			c, a, err := s.allocArg(args[0])
 			if err != nil {
@@ -196,76 +197,19 @@ func allocChecks() verb {
 				s.printf("No checks\n")
 				return nil
 			}
+			width := 40
+			if verbose {
+				width = 1 << 20
+			}
 			rows := []string{row("Service", "Check", "Task", "Mode", "Status", "Output")}
 			for _, id := range keys(checks) {
 				ch := checks[id]
-				rows = append(rows, row(ch.Service, ch.Check, ch.Task, ch.Mode, ch.Status, clip(ch.Output, 40)))
+				rows = append(rows, row(ch.Service, ch.Check, ch.Task, ch.Mode, ch.Status, clip(ch.Output, width)))
 			}
 			s.table(rows)
 			return nil
 		},
 	}
-}
-
-func allocFS() verb {
-	var stat, machine bool
-	return verb{
-		args: "ALLOC [PATH]", min: 1, max: 2,
-		short: "List the files of an allocation, or print one",
-		flags: []flagRow{
-			{"stat", "", "Describe the file instead of printing it.", &stat, nil},
-			{"H", "", "Sizes in bytes, whole times.", &machine, nil},
-		},
-		run: func(s *session, args []string) error {
-			c, a, err := s.allocArg(args[0])
-			if err != nil {
-				return err
-			}
-			name := "/"
-			if len(args) == 2 {
-				name = path.Join("/", args[1])
-			}
-			q := &api.QueryOptions{Namespace: a.Namespace}
-			file, _, err := c.AllocFS().Stat(a, name, q)
-			if err != nil {
-				return fmt.Errorf("look at %s: %w", name, err)
-			}
-			if stat {
-				s.fileTable([]*api.AllocFileInfo{file}, machine)
-				return nil
-			}
-			if file.IsDir {
-				files, _, err := c.AllocFS().List(a, name, q)
-				if err != nil {
-					return fmt.Errorf("list %s: %w", name, err)
-				}
-				s.fileTable(files, machine)
-				return nil
-			}
-			r, err := c.AllocFS().Cat(a, name, q)
-			if err != nil {
-				return fmt.Errorf("read %s: %w", name, err)
-			}
-			defer r.Close()
-			_, err = io.Copy(s.out, r)
-			return err
-		},
-	}
-}
-
-func (s *session) fileTable(files []*api.AllocFileInfo, machine bool) {
-	rows := []string{row("Mode", "Size", "Modified Time", "Name")}
-	for _, f := range files {
-		size, name := bytes(uint64(f.Size)), f.Name
-		if machine {
-			size = fmt.Sprint(f.Size)
-		}
-		if f.IsDir {
-			name += "/"
-		}
-		rows = append(rows, row(f.FileMode, size, f.ModTime.UTC().Format(time.RFC3339), name))
-	}
-	s.table(rows)
 }
 
 func allocLogs() verb {

@@ -11,13 +11,14 @@ import (
 
 func allocStatus() verb {
 	var o output
-	var verbose, short, stats bool
+	var verbose, short, stats, ui bool
 	return verb{
 		args: "[ALLOC]", max: 1,
 		short: "Show an allocation, or list all",
 		flags: concat(o.rows(), []flagRow{
 			{"short", "", "Show only the allocation and its tasks' states.", &short, nil},
 			{"stats", "", "Show what each task uses right now.", &stats, nil},
+			{"ui", "", "Open its page in the web UI as well.", &ui, nil},
 			{"verbose", "", "Show whole IDs and times, and how nodes were scored.", &verbose, nil},
 		}),
 		run: func(s *session, args []string) error {
@@ -39,6 +40,9 @@ func allocStatus() verb {
 			a, err := s.allocation(c, args[0])
 			if err != nil {
 				return err
+			}
+			if ui {
+				s.openPage("alloc status", a.ID)
 			}
 			if o.wanted() {
 				return o.print(s, a)

@@ -1,8 +1,10 @@
 package command
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/hashicorp/nomad/api"
@@ -136,6 +138,11 @@ func autopilotHealth() verb {
 				return err
 			}
 			h, _, err := c.Operator().AutopilotServerHealth(nil)
+			var answer api.UnexpectedResponseError
+			if isStatus(err, http.StatusTooManyRequests) && errors.As(err, &answer) { // the answer of servers that are not healthy
+				h = new(api.OperatorHealthReply)
+				err = json.Unmarshal([]byte(answer.Body()), h)
+			}
 			if err == nil && h == nil {
 				err = errEmpty
 			}

@@ -194,7 +194,11 @@ func (v verb) count(args []string) error {
 
 // AutocompleteArgs completes what follows the flags.
 func (a *adapter) AutocompleteArgs() complete.Predictor {
-	if p := a.entry.make().predict; p != nil {
+	v := a.entry.make()
+	if v.predict != nil {
+		return v.predict
+	}
+	if p := a.session.predictIDs(v.args); p != nil && !v.local {
 		return p
 	}
 	return complete.PredictNothing

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/nomad/api"
+	"github.com/posener/complete"
 	"pgregory.net/rapid"
 )
 
@@ -263,6 +264,24 @@ func TestCompletion(t *testing.T) {
 		if err != nil || code != 0 || strings.TrimSpace(string(got)) != want {
 			t.Errorf("%q completes to %q (exit %d, %v), want %q", line, got, code, err, want)
 		}
+	}
+}
+
+// IDs are completed by the agent; one that is away completes nothing.
+func TestCompletionOfIDs(t *testing.T) {
+	agent := newFakeAgent(t, cluster())
+	s := &session{lookup: func(string) (string, bool) { return "", false }}
+	s.flags.address = agent.URL
+	predict := s.predictIDs("ALLOC COMMAND...")
+	if predict == nil || s.predictIDs("FILE") != nil || s.predictIDs("[JOB]") == nil || s.predictIDs("JOB...") == nil {
+		t.Fatal("the wrong arguments are IDs")
+	}
+	if got := predict.Predict(complete.Args{Last: "11"}); len(got) != 1 || got[0] != alloc0 {
+		t.Errorf("completes to %q", got)
+	}
+	agent.Close()
+	if got := predict.Predict(complete.Args{Last: "11"}); len(got) != 0 {
+		t.Errorf("nobody answers: completes to %q", got)
 	}
 }
 

@@ -67,7 +67,7 @@ func jobRun() verb {
 	var f jobFile
 	var w watching
 	var checkIndex func() (uint64, bool)
-	var preserve, print, hcl bool
+	var preserve, resources, override, print, hcl bool
 	var priority int
 	indexFlag, checkIndex := checkIndexFlag()
 	return verb{
@@ -79,6 +79,8 @@ Exit code 0: done. 2: registered, but not everything found a node, or the deploy
 		flags: concat(f.rows(), w.rows(), []flagRow{
 			indexFlag,
 			{"preserve-counts", "", "Keep the counts that the running job was scaled to.", &preserve, nil},
+			{"preserve-resources", "", "Keep the resources that the running job was given.", &resources, nil},
+			{"policy-override", "", "Accepted for older scripts: there are no policies to override.", &override, nil},
 			{"eval-priority", "N", "Priority of the evaluation, 1 to 100.", &priority, nil},
 			{"output", "", "Print the job as JSON and do not run it.", &print, nil},
 			{"hcl", "", "With -output: as HCL, in which everything is written out.", &hcl, nil},
@@ -100,7 +102,7 @@ Exit code 0: done. 2: registered, but not everything found a node, or the deploy
 			if err != nil {
 				return err
 			}
-			opts := &api.RegisterOptions{PreserveCounts: preserve, EvalPriority: priority, Submission: p.submission}
+			opts := &api.RegisterOptions{PreserveCounts: preserve, PreserveResources: resources, PolicyOverride: override, EvalPriority: priority, Submission: p.submission}
 			opts.ModifyIndex, opts.EnforceIndex = checkIndex()
 			resp, _, err := c.Jobs().RegisterOpts(p.job, opts, &api.WriteOptions{Namespace: deref(p.job.Namespace)})
 			if err != nil {

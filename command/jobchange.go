@@ -94,11 +94,13 @@ func (s *session) job(prefix string) (c *api.Client, id, namespace string, err e
 func jobScale() verb {
 	var w watching
 	var message string
+	indexFlag, checkIndex := checkIndexFlag()
+	indexFlag.usage = "Only if the job's index is still this one."
 	return verb{
 		args: "JOB [GROUP] COUNT", min: 2, max: 3,
 		short: "Change the count of a group",
 		long:  "Changes the count of a group. GROUP may be left out when the job has only one.",
-		flags: append(w.rows(), flagRow{"message", "TEXT", "Why, for the scaling events.", &message, nil}),
+		flags: append(w.rows(), indexFlag, flagRow{"message", "TEXT", "Why, for the scaling events.", &message, nil}),
 		run: func(s *session, args []string) error {
 			count, err := strconv.Atoi(args[len(args)-1])
 			if err != nil || count < 0 {
@@ -127,7 +129,13 @@ func jobScale() verb {
 			if message == "" {
 				message = "scaled by hand with selfheal job scale"
 			}
-			resp, _, err := c.Jobs().Scale(id, group, &count, message, false, nil, &api.WriteOptions{Namespace: ns})
+			wanted := int64(count)
+			req := &api.ScalingRequest{Count: &wanted, Target: map[string]string{"Job": id, "Group": group}, Message: message}
+			req.JobModifyIndex, _ = checkIndex()
+			resp, _, err := c.Jobs().ScaleWithRequest(id, req, &api.WriteOptions{Namespace: ns})
+			if err == nil && resp == nil {
+				err = errEmpty
+			}
 			if err != nil {
 				return fmt.Errorf("scale job: %w", err)
 			}
@@ -231,6 +239,7 @@ func jobDispatch() verb {
 	var w watching
 	var meta []string
 	var token, prefix string
+	var priority int
 	return verb{
 		args: "JOB [FILE]", min: 1, max: 2,
 		short: "Launch a parameterized job",
@@ -238,6 +247,7 @@ func jobDispatch() verb {
 		flags: append(w.rows(),
 			flagRow{"meta", "KEY=VALUE", "Give the launched job this; may be repeated.", &meta, nil},
 			flagRow{"idempotency-token", "TOKEN", "Launch at most once with this token.", &token, nil},
+			flagRow{"priority", "N", "Priority of the launched job, 1 to 100.", &priority, nil},
 			flagRow{"id-prefix-template", "TEXT", "Put this into the launched job's ID.", &prefix, nil}),
 		run: func(s *session, args []string) error {
 			values, err := keyValues("-meta", meta)
@@ -254,7 +264,11 @@ func jobDispatch() verb {
 			if err != nil {
 				return err
 			}
-			resp, _, err := c.Jobs().Dispatch(id, values, payload, prefix, &api.WriteOptions{Namespace: ns, IdempotencyToken: token})
+			resp, _, err := c.Jobs().DispatchOpts(&api.DispatchOptions{JobID: id, Meta: values, Payload: payload, IdPrefixTemplate: prefix, Priority: priority},
+				&api.WriteOptions{Namespace: ns, IdempotencyToken: token})
+			if err == nil && resp == nil {
+				err = errEmpty
+			}
 			if err != nil {
 				return fmt.Errorf("dispatch job: %w", err)
 			}

@@ -11,7 +11,7 @@ import (
 
 func jobStatus() verb {
 	var o output
-	var verbose, all, evals, short bool
+	var verbose, all, evals, short, ui bool
 	return verb{
 		args: "[JOB]", max: 1,
 		short: "List jobs, or show one",
@@ -19,6 +19,7 @@ func jobStatus() verb {
 			{"all-allocs", "", "Show allocations of an earlier job of this name as well.", &all, nil},
 			{"evals", "", "Show the evaluations.", &evals, nil},
 			{"short", "", "Show only the job itself.", &short, nil},
+			{"ui", "", "Open its page in the web UI as well.", &ui, nil},
 			{"verbose", "", "Show whole IDs and times.", &verbose, nil},
 		}),
 		run: func(s *session, args []string) error {
@@ -32,6 +33,9 @@ func jobStatus() verb {
 			id, ns, err := s.jobID(c, args[0])
 			if err != nil {
 				return err
+			}
+			if ui {
+				s.openPage("job status", id)
 			}
 			p := &jobPage{s: s, c: c, q: &api.QueryOptions{Namespace: ns}, verbose: verbose, all: all, evals: evals || verbose, short: short}
 			return p.show(id, o)

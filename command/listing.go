@@ -27,7 +27,7 @@ type listing[T any] struct {
 	none        string // printed for an empty list
 	flags       []flagRow
 	columns     []column[T]
-	table       func(p *printer, all []*T) // instead of columns
+	table       func(p *printer, all []*T) error // instead of columns
 	// read asks the agent. q has the namespace, the filter and the page.
 	read func(s *session, c *api.Client, q *api.QueryOptions, args []string) ([]*T, *api.QueryMeta, error)
 
@@ -67,14 +67,14 @@ func (l listing[T]) verb() verb {
 				return nil
 			}
 			if p := (&printer{s, verbose}); l.table != nil {
-				l.table(p, all)
+				err = l.table(p, all)
 			} else {
 				columnTable(p, l.columns, all)
 			}
 			if meta != nil && meta.NextToken != "" {
 				s.say("More: -page-token %s", meta.NextToken)
 			}
-			return nil
+			return err
 		},
 	}
 }

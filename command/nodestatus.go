@@ -11,7 +11,7 @@ import (
 
 func nodeStatus() verb {
 	var o output
-	var verbose, allocs, short, self, stats, quiet bool
+	var verbose, allocs, short, self, stats, quiet, ui bool
 	var filter string
 	return verb{
 		args: "[NODE]", max: 1,
@@ -22,6 +22,7 @@ func nodeStatus() verb {
 			{"filter", "EXPRESSION", "In the list: only nodes that match, as in Status == \"ready\".", &filter, nil},
 			{"quiet", "", "In the list: only IDs.", &quiet, nil},
 			{"stats", "", "Show what the node uses right now.", &stats, nil},
+			{"ui", "", "Open its page in the web UI as well.", &ui, nil},
 			{"short", "", "Show only the node itself.", &short, nil},
 			{"verbose", "", "Show whole IDs, attributes and meta.", &verbose, nil},
 		}),
@@ -32,6 +33,9 @@ func nodeStatus() verb {
 			c, node, err := s.pickNode(args, self)
 			if err != nil {
 				return err
+			}
+			if ui {
+				s.openPage("node status", node.ID)
 			}
 			if o.wanted() {
 				return o.print(s, node)

@@ -221,7 +221,7 @@ func schedulerSet() verb {
 func operatorAPI() verb {
 	var method, filter string
 	var headers []string
-	var loud bool
+	var loud, dry bool
 	return verb{
 		args: "PATH [BODY]", min: 1, max: 2,
 		short: "Send a request of your own to the API",
@@ -230,6 +230,7 @@ func operatorAPI() verb {
 			{"X", "METHOD", "The method (default GET, with a body PUT).", &method, nil},
 			{"H", "HEADER", "One more header, as in \"Accept: text/plain\"; may be repeated.", &headers, nil},
 			{"filter", "EXPRESSION", "Only what matches.", &filter, nil},
+			{"dryrun", "", "Print the request as a curl command and do not send it.", &dry, nil},
 			{"verbose", "", "Show the answer's status and headers on standard error.", &loud, nil},
 		},
 		run: func(s *session, args []string) error {
@@ -246,7 +247,7 @@ func operatorAPI() verb {
 					method = http.MethodPut
 				}
 			}
-			return s.request(strings.ToUpper(method), args[0], filter, headers, body, loud)
+			return s.request(rawRequest{strings.ToUpper(method), args[0], filter, headers, body}, loud, dry)
 		},
 	}
 }

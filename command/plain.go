@@ -139,7 +139,7 @@ func guess(s *session, c *api.Client, id string) (page statusPage, whole string,
 
 func monitorVerb() verb {
 	var level, node, server string
-	var json bool
+	var json, location bool
 	level = "info"
 	return verb{
 		short: "Follow an agent's log",
@@ -147,6 +147,7 @@ func monitorVerb() verb {
 			{"log-level", "LEVEL", "From this level: trace, debug, info, warn or error (default info).", &level, nil},
 			{"node-id", "ID", "The agent of this node.", &node, nil},
 			{"server-id", "ID", "This server, by name or ID.", &server, nil},
+			{"log-include-location", "", "Say which line of code wrote each line.", &location, nil},
 			{"json", "", "One JSON object a line.", &json, nil},
 		},
 		run: func(s *session, args []string) error {
@@ -154,7 +155,7 @@ func monitorVerb() verb {
 			if err != nil {
 				return err
 			}
-			params := map[string]string{"log_level": level, "log_json": strconv.FormatBool(json)}
+			params := map[string]string{"log_level": level, "log_json": strconv.FormatBool(json), "log_include_location": strconv.FormatBool(location)}
 			if node != "" {
 				if params["node_id"], err = nodeID(c, node); err != nil {
 					return err

@@ -19,6 +19,7 @@ func jobPlan() verb {
 Exit code 0: nothing would be created or stopped. 1: something would. 255: no answer.`,
 		flags: concat(f.rows(), []flagRow{
 			{"diff", "", "Show how the job differs from the running one (default true).", &diff, nil},
+			{"policy-override", "", "Accepted for older scripts: there are no policies to override.", new(bool), nil},
 			{"verbose", "", "Show what does not change as well.", &verbose, nil},
 		}),
 		run: func(s *session, args []string) error {

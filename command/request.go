@@ -6,11 +6,37 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
+// rawRequest is a request that a person wrote.
+type rawRequest struct {
+	method, path, filter string
+	headers              []string
+	body                 io.Reader
+}
+
+// curl is a request as a command line. The token is named, not shown.
+func curl(r *http.Request) string {
+	words := []string{"curl", "-X", r.Method}
+	for _, k := range keys(r.Header) {
+		for _, v := range r.Header[k] {
+			if k == "X-Nomad-Token" {
+				v = "$SELFHEAL_TOKEN"
+			}
+			words = append(words, "-H", strconv.Quote(k+": "+v))
+		}
+	}
+	if r.Body != nil {
+		words = append(words, "--data-binary", "@-")
+	}
+	return strings.Join(append(words, strconv.Quote(r.URL.String())), " ")
+}
+
 // request sends one request as it is and copies the answer to standard output.
-func (s *session) request(method, path, filter string, headers []string, body io.Reader, loud bool) error {
+func (s *session) request(r rawRequest, loud, dry bool) error {
+	method, path, filter, headers, body := r.method, r.path, r.filter, r.headers, r.body
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
@@ -38,6 +64,10 @@ func (s *session) request(method, path, filter string, headers []string, body io
 			return usagef("-H wants \"Name: value\", not %q", h)
 		}
 		req.Header.Add(strings.TrimSpace(k), strings.TrimSpace(v))
+	}
+	if dry {
+		s.printf("%s\n", curl(req))
+		return nil
 	}
 	client, err := s.httpClient()
 	if err != nil {

@@ -19,6 +19,7 @@ type contextName = contexts.Context
 // scenes are clusters that differ from the usual one in what is named here.
 var scenes = map[string]func(map[string]any){
 	"pages":  func(map[string]any) {},
+	"admin":  adminAnswers,
 	"errors": func(a map[string]any) { a["GET /v1/deployments"] = refusal{403, "Permission denied"} },
 	"run": func(a map[string]any) {
 		a["GET /v1/evaluation/"+eval0] = turns{webEval("pending"), webEval("complete")}

@@ -52,16 +52,22 @@ func serviceList() verb {
 func serviceInfo() verb {
 	var o output
 	var verbose bool
+	var filter, page string
+	var perPage int
 	return verb{
 		args: "NAME", min: 1, max: 1,
 		short: "Show where a service is",
-		flags: append(o.rows(), flagRow{"verbose", "", "Show whole IDs.", &verbose, nil}),
+		flags: append(o.rows(),
+			flagRow{"filter", "EXPRESSION", "Only registrations that match.", &filter, nil},
+			flagRow{"per-page", "N", "At most this many.", &perPage, nil},
+			flagRow{"page-token", "TOKEN", "Begin here, as the page before said.", &page, nil},
+			flagRow{"verbose", "", "Show whole IDs.", &verbose, nil}),
 		run: func(s *session, args []string) error {
 			c, err := s.client()
 			if err != nil {
 				return err
 			}
-			all, _, err := c.Services().Get(args[0], &api.QueryOptions{Namespace: s.namespace()})
+			all, meta, err := c.Services().Get(args[0], &api.QueryOptions{Namespace: s.namespace(), Filter: filter, PerPage: int32(perPage), NextToken: page})
 			if isStatus(err, 404) || err == nil && len(all) == 0 {
 				return fmt.Errorf("no service is called %q (selfheal service list lists them)", args[0])
 			}
@@ -83,6 +89,9 @@ func serviceInfo() verb {
 				rows = append(rows, row(cells...))
 			}
 			s.table(rows)
+			if meta.NextToken != "" {
+				s.say("More: -page-token %s", meta.NextToken)
+			}
 			return nil
 		},
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/big"
 	"path/filepath"
+	"sort"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -42,6 +43,7 @@ func allProblems(err error) error {
 	if !errors.As(err, &diags) {
 		return err
 	}
+	sort.SliceStable(diags, func(i, j int) bool { return byteOf(diags[i]) < byteOf(diags[j]) }) // they come in the order of a map
 	var lines []string
 	for _, d := range diags {
 		line := d.Summary
@@ -54,6 +56,14 @@ func allProblems(err error) error {
 		lines = append(lines, line)
 	}
 	return errors.New(strings.Join(lines, "\n"))
+}
+
+// byteOf is where a diagnostic points.
+func byteOf(d *hcl.Diagnostic) int {
+	if d.Subject == nil {
+		return -1
+	}
+	return d.Subject.Start.Byte
 }
 
 // textBlock is a block of HCL that holds any names, each with a text.

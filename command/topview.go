@@ -210,7 +210,7 @@ func (f *topFrame) title() string {
 	if leader == "" {
 		leader = "none"
 	}
-	text := fmt.Sprintf("Selfheal %s  leader %s  nodes %d/%d ready  allocs %d running", f.address, leader, ready, len(f.t.nodes), running)
+	text := fmt.Sprintf("Selfheal  nodes %d/%d ready  allocations %d running  leader %s  at %s", ready, len(f.t.nodes), running, leader, f.address)
 	switch {
 	case f.t.away != "":
 		return f.paint(red, strings.TrimRight(fit("Selfheal "+f.address+"  AWAY: "+f.t.away, f.width), " "))

@@ -45,14 +45,28 @@ func uiVerb() verb {
 				target += "?ott=" + url.QueryEscape(token.OneTimeSecretID)
 			}
 			s.printf("Opening URL %q\n", target)
-			if show || !isTerminal(s.out) {
-				return nil
-			}
-			if err := openBrowser(target); err != nil {
-				s.say("No browser opened (%v); open the address yourself.", err)
+			if !show {
+				s.browse(target)
 			}
 			return nil
 		},
+	}
+}
+
+// openPage opens the page of the web UI about one thing.
+func (s *session) openPage(verb, id string) {
+	target := s.address() + "/ui/" + uiPages[verb] + "/" + url.PathEscape(id)
+	s.say("Opening URL %q", target)
+	s.browse(target)
+}
+
+// browse opens a page when somebody sits here.
+func (s *session) browse(target string) {
+	if !isTerminal(s.out) {
+		return
+	}
+	if err := openBrowser(target); err != nil {
+		s.say("No browser opened (%v); open the address yourself.", err)
 	}
 }
 

@@ -122,7 +122,7 @@ func varGet() verb {
 func varPut() verb {
 	var v varOutput
 	var in string
-	var force bool
+	var force, verbose bool
 	indexFlag, checkIndex := checkIndexFlag()
 	indexFlag.usage = "Only if the variable's index is still this one; 0: only if it does not exist."
 	return verb{
@@ -134,7 +134,8 @@ A VALUE of "@path" is a file's text, "-" is standard input, and "\@" and "\-" be
 		predict: complete.PredictFiles("*.hcl"),
 		flags: append(v.rows(), indexFlag,
 			flagRow{"in", "FORMAT", "Read the specification as hcl or json (default: by its name, else by its text).", oneOf(&in, "hcl", "json"), nil},
-			flagRow{"force", "", "Replace what is there without the check.", &force, nil}),
+			flagRow{"force", "", "Replace what is there without the check.", &force, nil},
+			flagRow{"verbose", "", "Say on standard error what is there and what is checked.", &verbose, nil}),
 		run: func(s *session, args []string) error {
 			index, given := checkIndex()
 			if force && given {
@@ -159,6 +160,9 @@ A VALUE of "@path" is a file's text, "-" is standard input, and "\@" and "\-" be
 				if now != nil {
 					x.ModifyIndex = now.ModifyIndex
 				}
+			}
+			if verbose {
+				s.say("%s in variable %q, check index %d", plural(len(x.Items), "item"), x.Path, x.ModifyIndex)
 			}
 			write := c.Variables().CheckedUpdate
 			if force {
@@ -241,14 +245,15 @@ func (s *session) variableFrom(args []string, format string) (*api.Variable, err
 }
 
 func varList() verb {
+	var format, text string
 	return listing[api.VariableMetadata]{
 		args: "[PREFIX]", max: 1,
 		short: "List variables, without their items", what: "variables", none: "No variables found",
-		columns: []column[api.VariableMetadata]{
-			{"Namespace", func(_ *printer, x *api.VariableMetadata) string { return x.Namespace }},
-			{"Path", func(_ *printer, x *api.VariableMetadata) string { return x.Path }},
-			{"Last Updated", func(p *printer, x *api.VariableMetadata) string { return p.nanos(x.ModifyTime, true) }},
+		flags: []flagRow{
+			{"out", "FORMAT", "table (default), terse for paths only, json or go-template.", oneOf(&format, "table", "terse", "json", "go-template"), nil},
+			{"template", "TEMPLATE", "With -out go-template: the template.", &text, nil},
 		},
+		table: func(p *printer, all []*api.VariableMetadata) error { return variableTable(p, all, format, text) },
 		read: func(_ *session, c *api.Client, q *api.QueryOptions, args []string) ([]*api.VariableMetadata, *api.QueryMeta, error) {
 			if len(args) == 1 {
 				return c.Variables().PrefixList(args[0], q)
@@ -256,6 +261,26 @@ func varList() verb {
 			return c.Variables().List(q)
 		},
 	}.verb()
+}
+
+func variableTable(p *printer, all []*api.VariableMetadata, format, text string) error {
+	switch format {
+	case "json":
+		return output{json: true}.print(p.session, all)
+	case "go-template":
+		return output{template: text}.print(p.session, all)
+	case "terse":
+		for _, x := range all {
+			p.printf("%s\n", x.Path)
+		}
+		return nil
+	}
+	columnTable(p, []column[api.VariableMetadata]{
+		{"Namespace", func(_ *printer, x *api.VariableMetadata) string { return x.Namespace }},
+		{"Path", func(_ *printer, x *api.VariableMetadata) string { return x.Path }},
+		{"Last Updated", func(p *printer, x *api.VariableMetadata) string { return p.nanos(x.ModifyTime, true) }},
+	}, all)
+	return nil
 }
 
 func varPurge() verb {

@@ -58,7 +58,6 @@ var gaps = gapTable{
 	{in: "WorkloadIdentity", field: "ExtraClaims", what: "identity extra_claims"},
 	{in: "WorkloadIdentity", field: "ServiceName", what: "identity service_name", instead: "leave it out: services have no identity of their own yet"},
 	{in: "Task", field: "Secrets", what: "secret"},
-	{in: "Task", field: "Actions", what: "action"},
 	{in: "Task", field: "Schedule", what: "schedule"},
 	{in: "Task", field: "CSIPluginConfig", what: "csi_plugin"},
 	{in: "Task", field: "ScalingPolicies", what: "scaling in a task", instead: "scaling in the group is supported"},

@@ -65,6 +65,7 @@ func (c checker) task(job *api.Job, g *api.TaskGroup, t *api.Task) {
 	}
 	c.services(t.Services, g, t)
 	c.files(job, g, t)
+	c.actions(t)
 }
 
 // resources judges what a task asks a node for.

@@ -64,7 +64,11 @@ func (b *balancer) measure() {
 func (b *balancer) levelAll() {
 	for _, s := range b.out.Skews {
 		key := domain{s.Datacenter, s.Pool}
-		gap := b.skew(key, b.domains()[key]).Gap() // wishes that were met have changed it
+		nodes := b.domains()[key] // wishes that were met have changed it
+		if len(nodes) < 2 {
+			continue
+		}
+		gap := b.skew(key, nodes).Gap()
 		if gap > b.cfg.Threshold || b.cfg.Begun && gap > b.cfg.Goal {
 			if !b.level(key) {
 				return
@@ -86,6 +90,9 @@ func (b *balancer) skew(key domain, nodes []usedNode) Skew {
 func (b *balancer) level(key domain) bool {
 	for !b.full() {
 		nodes := b.domains()[key]
+		if len(nodes) < 2 {
+			return true
+		}
 		if b.skew(key, nodes).Gap() <= b.cfg.Goal {
 			return true
 		}

@@ -16,8 +16,8 @@ type groupVersion struct {
 // one more of them.
 func (s *losses) findRooms() bool {
 	for _, k := range s.kinds {
-		if k.lost == 0 {
-			continue
+		if k.lost == 0 || s.t.work >= s.cfg.Work {
+			continue // what is not known proves nothing
 		}
 		k.room = maxSlack
 		for _, a := range s.t.c.AllocsOnNode(k.nodes[0]) {
@@ -44,7 +44,7 @@ func (s *losses) room(a *Alloc) int {
 		if g := provable(&req, a); g != nil {
 			n = roomFor(&req, g)
 		}
-		s.t.work += len(s.t.c.loads)
+		s.t.work += decisionWork + len(s.t.c.loads)
 		s.rooms[key] = n
 	}
 	if a.Canary {

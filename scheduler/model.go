@@ -95,6 +95,7 @@ type Job struct {
 	Priority      int
 	Datacenters   []string // globs
 	Pool          string   // node pool; "all" = every pool
+	Stable        bool     // it has run well: no canaries are needed to find that out
 	Stopped       bool     // stopped or deregistered: nothing of it may run
 	Periodic      bool     // a template: never placed itself
 	Parameterized bool     // a template: never placed itself

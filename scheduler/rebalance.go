@@ -30,6 +30,8 @@ type RebalanceConfig struct {
 	// Settled reports whether a node has been there long enough to get work moved to it;
 	// nil is every node.
 	Settled func(nodeID string) bool
+
+	share int // work of one step; 0 = stepWork
 }
 
 // DefaultRebalance is how the cluster is balanced unless an operator says otherwise.
@@ -81,7 +83,11 @@ func (s Skew) Gap() float64 { return s.High - s.Low }
 // allocation ever goes back and forth.
 func Rebalance(c *Cluster, source Source, cfg RebalanceConfig) (*Inquiry, *Balance) {
 	out := &Balance{}
-	return inquire(c, source, stepWork, func(t *trial) {
+	share := cfg.share
+	if share == 0 {
+		share = stepWork
+	}
+	return inquire(c, source, share, func(t *trial) {
 		b := &balancer{t: t, cfg: cfg, out: out, budgets: map[groupKey]int{}}
 		b.run()
 	}), out
@@ -150,6 +156,7 @@ func (b *balancer) full() bool { return len(b.out.Moves) >= b.cfg.MaxMoves }
 // meetWishes moves allocations of a job to where its own wishes are met better.
 func (b *balancer) meetWishes(key jobKey) bool {
 	req := b.request(key)
+	b.t.work += decisionWork + len(b.t.c.sortedJob(key.namespace, key.id))
 	if !steady(&req) {
 		return b.t.rest()
 	}

@@ -161,3 +161,36 @@ func TestRebalanceConverges(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkRebalance looks for moves in a cluster that is level, and in one where a tenth of
+// the nodes is empty.
+func BenchmarkRebalance(b *testing.B) {
+	for _, n := range []int{100, 1000, 10000} {
+		for _, empty := range []bool{false, true} {
+			b.Run(fmt.Sprintf("nodes=%d/joined=%v", n, empty), func(b *testing.B) {
+				c, source := benchLoaded(n, 4000)
+				if empty {
+					joined := benchCluster(n/10, 0)
+					for i := range n / 10 {
+						node, _ := joined.Node(fmt.Sprintf("node-%05d", i))
+						fresh := *node
+						fresh.ID = "joined-" + fresh.ID
+						c.UpsertNode(fresh)
+					}
+				}
+				spread := func(namespace, id string) Request {
+					req := source(namespace, id)
+					req.Settings.Algorithm = "spread"
+					return req
+				}
+				moves := 0
+				for b.Loop() {
+					q, out := Rebalance(c, spread, DefaultRebalance())
+					reportSteps(b, q)
+					moves = len(out.Moves)
+				}
+				b.ReportMetric(float64(moves), "moves")
+			})
+		}
+	}
+}

@@ -71,7 +71,7 @@ type ResilienceConfig struct {
 
 // DefaultResilience spends at most some seconds of one core, on a cluster where no short
 // cut applies.
-func DefaultResilience() ResilienceConfig { return ResilienceConfig{Work: 20_000_000} }
+func DefaultResilience() ResilienceConfig { return ResilienceConfig{Work: 40_000_000} }
 
 // FindResilience asks which nodes can be lost, one at a time and two at once, with
 // everything still placed. The answer is complete when Step says that there is no more to do.
@@ -195,7 +195,7 @@ func (s *losses) findKinds() bool {
 			s.kinds = append(s.kinds, k)
 		}
 		k.nodes = append(k.nodes, sl.id)
-		s.t.work += 1 + len(sl.live)
+		s.t.work += signatureWork * (1 + len(sl.live))
 		if !s.t.rest() {
 			return false
 		}
@@ -208,6 +208,9 @@ func (s *losses) findKinds() bool {
 	})
 	return true
 }
+
+// signatureWork is what it costs to describe an allocation, in nodes looked at.
+const signatureWork = 10
 
 // replaced reports whether another has to run when an allocation's node is lost.
 func replaced(a *Alloc) bool { return a.JobType != System && a.JobType != SysBatch }
@@ -290,8 +293,11 @@ func (s *losses) inTheName(loss NodeLoss, tried string) NodeLoss {
 	if loss.NodeID == tried {
 		return loss
 	}
-	own, _ := s.t.c.Node(loss.NodeID)
-	other, _ := s.t.c.Node(tried)
+	own, known := s.t.c.Node(loss.NodeID)
+	other, alsoKnown := s.t.c.Node(tried)
+	if !known || !alsoKnown { // one was forgotten meanwhile
+		return loss
+	}
 	loss.Unplaced = slices.Clone(loss.Unplaced)
 	for i := range loss.Unplaced {
 		if rest, found := strings.CutSuffix(loss.Unplaced[i].Hint, " on node "+own.Name); found {

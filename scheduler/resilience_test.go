@@ -225,8 +225,21 @@ func TestInquirySeesTheWorldMoveOn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		cfg := ResilienceConfig{Pairs: true, Work: 1 << 20, share: 1}
-		q, _ := FindResilience(w.cluster, w.source, cfg)
+		if len(w.cluster.allocs) > 0 {
+			w.run("set * running")
+		}
+		w.run("settings " + rapid.SampledFrom([]string{"spread", "binpack"}).Draw(t, "algorithm"))
+		var q *Inquiry
+		switch rapid.IntRange(0, 2).Draw(t, "question") {
+		case 0:
+			q, _ = FindResilience(w.cluster, w.source, ResilienceConfig{Pairs: true, Work: 1 << 20, share: 1})
+		case 1:
+			cfg := DefaultRebalance()
+			cfg.share, cfg.Threshold, cfg.Goal = 1, 0.05, 0
+			q, _ = Rebalance(w.cluster, w.source, cfg)
+		case 2:
+			q, _ = Drain(w.cluster, w.source, []string{"n1", "n2"})
+		}
 		for range rapid.IntRange(0, 30).Draw(t, "steps") {
 			if !q.Step() {
 				break
@@ -244,7 +257,7 @@ func TestInquirySeesTheWorldMoveOn(t *testing.T) {
 			case 2:
 				w.run("node n2 down")
 			case 3:
-				w.run("forget n1")
+				w.run("forget " + rapid.SampledFrom([]string{"n1", "n2", "n3"}).Draw(t, "node"))
 			}
 		}
 		want := snapshot(w.cluster)
@@ -274,17 +287,25 @@ func BenchmarkResilience(b *testing.B) {
 					cfg := DefaultResilience()
 					cfg.Pairs = true
 					q, r := FindResilience(c, source, cfg)
-					steps := 1
-					for q.Step() {
-						steps++
-					}
-					b.ReportMetric(float64(steps), "steps")
+					reportSteps(b, q)
 					b.ReportMetric(float64(r.Single.Examined)/float64(r.Single.Total)*100, "%singles")
 					b.ReportMetric(float64(r.Pair.Examined)/float64(r.Pair.Total)*100, "%pairs")
 				}
 			})
 		}
 	}
+}
+
+// reportSteps takes all steps of a question and reports how long they are.
+func reportSteps(b *testing.B, q *Inquiry) {
+	steps, begun, longest := 0, time.Now(), time.Duration(0)
+	for more := true; more; steps++ {
+		at := time.Now()
+		more = q.Step()
+		longest = max(longest, time.Since(at))
+	}
+	b.ReportMetric(float64(time.Since(begun).Microseconds())/float64(steps), "µs/step")
+	b.ReportMetric(float64(longest.Microseconds()), "µs/longest")
 }
 
 // benchLoaded has n nodes of some cpu with ten allocations each, of n/10 jobs.

@@ -72,7 +72,7 @@ func (p *groupPlan) steer() {
 	case r.canarying(p.g.Name):
 		p.canarying = true
 		wanted = r.same.Groups[p.g.Name].DesiredCanaries
-	case r.same == nil && u.Canary > 0 && u.MaxParallel > 0 && len(p.stale) > 0:
+	case r.same == nil && !p.d.job.Stable && u.Canary > 0 && u.MaxParallel > 0 && len(p.stale) > 0:
 		p.canarying = true
 		r.canaries[p.g.Name] = u.Canary
 	}

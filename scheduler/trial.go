@@ -149,7 +149,7 @@ func (t *trial) schedule(key jobKey) result {
 	if set := t.c.jobs[key]; set != nil {
 		t.work += len(set.records)
 	}
-	t.work += len(t.c.loads)
+	t.work += decisionWork + len(t.c.loads)
 	out := result{plan: Schedule(req), placed: map[string]string{}}
 	for i := range out.plan.Placements {
 		if p := &out.plan.Placements[i]; p.Previous != "" {
@@ -276,8 +276,12 @@ type Inquiry struct {
 	stop func()
 }
 
-// stepWork is how many nodes and allocations a step looks at before it ends; about 2 ms.
-const stepWork = 20_000
+// What a decision costs besides looking at nodes and allocations, in their number; and how
+// much of that a step does before it ends: about 2 ms.
+const (
+	decisionWork = 500
+	stepWork     = 10_000
+)
 
 // inquire makes a question of f, which runs as a coroutine of the steps.
 func inquire(c *Cluster, source Source, share int, f func(*trial)) *Inquiry {

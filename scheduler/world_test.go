@@ -306,6 +306,8 @@ func (w *world) newJob(id string, opts []string) {
 			j.Datacenters = strings.Split(v, ",")
 		case "pool":
 			j.Pool = v
+		case "stable":
+			j.Stable = true
 		case "stopped":
 			j.Stopped = true
 		case "parameterized":

@@ -21,6 +21,7 @@ type shared struct {
 	region                 string
 	env                    map[string]string // what tasks inherit of the agent's environment
 	facts                  func() nodeFacts
+	volumes                func() map[string]*api.HostVolumeInfo // host volumes of this node by name
 	drivers                map[string]driver.Driver
 	maxKillTimeout         time.Duration
 	journal                *journal

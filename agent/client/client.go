@@ -45,6 +45,8 @@ type Config struct {
 
 	AllocDir string // directories of allocations
 	StateDir string // the journal and the drivers' state; mode 0700
+	// VolumesDir is where host volumes are made; "" is StateDir/host_volumes.
+	VolumesDir string
 
 	Drivers           []driver.Driver
 	Servers           Servers
@@ -88,7 +90,9 @@ type Client struct {
 	hostStats hostSampler
 	own       ownIdentity
 
+	telling sync.Mutex // held while the node is told something; taken before mu
 	mu      sync.Mutex
+	told    told
 	node    *api.Node
 	allocs  map[string]*alloc
 	jobs    map[nodeapi.JobRef]*api.Job
@@ -114,7 +118,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("make client: AllocDir, StateDir and Servers are required")
 	}
 	cfg = cfg.withDefaults()
-	for _, dir := range []*string{&cfg.AllocDir, &cfg.StateDir} { // tasks run elsewhere
+	for _, dir := range []*string{&cfg.AllocDir, &cfg.StateDir, &cfg.VolumesDir} { // tasks run elsewhere
 		abs, err := filepath.Abs(*dir)
 		if err != nil {
 			return nil, fmt.Errorf("make client: %w", err)
@@ -137,6 +141,10 @@ func New(cfg Config) (*Client, error) {
 	for _, d := range cfg.Drivers {
 		c.drivers[d.Name()] = d
 	}
+	var err error
+	if c.told, err = readTold(cfg.StateDir); err != nil {
+		return nil, fmt.Errorf("make client: %w", err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), fingerprintLimit)
 	defer cancel()
 	facts, err := cfg.Fingerprint(ctx, c.fingerprintConfig())
@@ -144,7 +152,7 @@ func New(cfg Config) (*Client, error) {
 		c.log.Warn("finding out about this machine was not complete", "err", err)
 	}
 	c.node = c.buildNode(ctx, facts)
-	c.register = &registrar{c: c, bootID: facts.BootID, wake: make(chan struct{}, 1), first: make(chan struct{})}
+	c.register = &registrar{c: c, bootID: facts.BootID, wake: make(chan struct{}, 1), first: make(chan struct{}), heard: make(chan struct{})}
 	c.reporter = newReporter(cfg.Servers, cfg.NodeID, c.log, c.refused)
 	return c, c.open()
 }
@@ -154,6 +162,7 @@ const fingerprintLimit = 10 * time.Second
 
 func (cfg Config) withDefaults() Config {
 	cfg.Region = cmp.Or(cfg.Region, "global")
+	cfg.VolumesDir = cmp.Or(cfg.VolumesDir, filepath.Join(cfg.StateDir, "host_volumes"))
 	cfg.FingerprintEvery = cmp.Or(cfg.FingerprintEvery, time.Minute)
 	cfg.PollWait = cmp.Or(cfg.PollWait, 30*time.Second)
 	cfg.MaxKillTimeout = cmp.Or(cfg.MaxKillTimeout, 30*time.Second)
@@ -191,6 +200,7 @@ func (c *Client) open() error {
 		allocDir: c.cfg.AllocDir, taskStateDir: filepath.Join(c.cfg.StateDir, "tasks"),
 		region: c.cfg.Region, env: env,
 		facts:   func() nodeFacts { return factsOf(c.Node(), c.cfg.Region) },
+		volumes: func() map[string]*api.HostVolumeInfo { return c.Node().HostVolumes },
 		drivers: c.drivers, maxKillTimeout: c.cfg.MaxKillTimeout,
 		journal: j, report: c.reporter.set, checks: c.cfg.Checks,
 		nodeID: c.cfg.NodeID, identities: c.cfg.Servers.Identities,

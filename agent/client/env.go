@@ -44,6 +44,7 @@ type taskScope struct {
 	group  *api.TaskGroup
 	spec   *api.Task
 	dirs   taskDirs
+	mounts []mount
 	node   nodeFacts
 	region string            // of the agent
 	host   map[string]string // what a task inherits of the agent's own environment
@@ -60,6 +61,9 @@ func (s taskScope) build() (map[string]string, lookup) {
 	s.identity(env)
 	s.resources(env)
 	s.ports(env)
+	for _, m := range s.mounts {
+		env["SELFHEAL_VOLUME_"+envName(m.volume)] = m.source
+	}
 	look := references(s.node, env)
 	s.meta(env, look)
 	maps.Copy(env, interpolateStrings(s.spec.Env, look))

@@ -52,12 +52,16 @@ func (c *Client) buildNode(ctx context.Context, facts Facts) *api.Node {
 		ID: cfg.NodeID, Name: cmp.Or(cfg.Name, attributes["unique.hostname"], cfg.NodeID),
 		Datacenter: cmp.Or(cfg.Datacenter, "dc1"), NodeClass: cfg.NodeClass, NodePool: cmp.Or(cfg.NodePool, "default"),
 		HTTPAddr: cfg.HTTPAddr, TLSEnabled: cfg.TLS,
-		Attributes: attributes, Meta: nonNil(maps.Clone(cfg.Meta)), Links: map[string]string{},
+		Attributes: attributes, Links: map[string]string{},
 		Status: api.NodeStatusInit, SchedulingEligibility: api.NodeSchedulingEligible,
-		Drivers:     c.driverInfo(ctx, attributes),
-		HostVolumes: cfg.HostVolumes, HostNetworks: networks,
+		Drivers:       c.driverInfo(ctx, attributes),
+		HostNetworks:  networks,
 		NodeMaxAllocs: cfg.MaxAllocs,
 	}
+	c.mu.Lock()
+	told := c.told
+	c.mu.Unlock()
+	c.describe(node, told)
 	c.setResources(node, facts)
 	return node
 }
@@ -126,11 +130,4 @@ func cidr(ip string) string {
 		return ip + "/32"
 	}
 	return ip + "/128"
-}
-
-func nonNil(m map[string]string) map[string]string {
-	if m == nil {
-		return map[string]string{}
-	}
-	return m
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/selfheal/selfheal/agent/nodeapi"
@@ -15,10 +16,24 @@ type registrar struct {
 	bootID string
 	wake   chan struct{} // capacity 1: register again
 	first  chan struct{} // closed after the first success
+
+	mu    sync.Mutex
+	asked uint64        // requests to register
+	said  uint64        // those of them that a server has heard
+	heard chan struct{} // closed when said grows
 }
 
-// again asks for a registration soon.
-func (r *registrar) again() {
+// again asks for a registration soon, and returns what heardBy waits for.
+func (r *registrar) again() uint64 {
+	r.mu.Lock()
+	r.asked++
+	n := r.asked
+	r.mu.Unlock()
+	defer r.poke()
+	return n
+}
+
+func (r *registrar) poke() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -44,6 +59,9 @@ func (r *registrar) run(ctx context.Context) {
 func (r *registrar) register(ctx context.Context) bool {
 	var backoff nodeapi.Backoff
 	for {
+		r.mu.Lock()
+		asked := r.asked // what the node is from here on
+		r.mu.Unlock()
 		resp, err := r.c.cfg.Servers.Register(ctx, nodeapi.RegisterRequest{
 			Node: r.c.Node(), SecretID: r.c.cfg.SecretID, BootID: r.bootID, RPCAddr: r.c.cfg.RPCAddr,
 		})
@@ -53,6 +71,11 @@ func (r *registrar) register(ctx context.Context) bool {
 			if !isClosed(r.first) {
 				close(r.first)
 			}
+			r.mu.Lock()
+			r.said = asked
+			close(r.heard)
+			r.heard = make(chan struct{})
+			r.mu.Unlock()
 			return true
 		}
 		if ctx.Err() != nil {
@@ -63,6 +86,26 @@ func (r *registrar) register(ctx context.Context) bool {
 		case <-time.After(backoff.Next()):
 		case <-ctx.Done():
 			return false
+		}
+	}
+}
+
+// heardBy waits until a server has heard of the node as it was when again returned n,
+// at most for limit.
+func (r *registrar) heardBy(n uint64, limit time.Duration) {
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	for {
+		r.mu.Lock()
+		said, heard := r.said, r.heard
+		r.mu.Unlock()
+		if said >= n {
+			return
+		}
+		select {
+		case <-heard:
+		case <-late.C:
+			return
 		}
 	}
 }
@@ -102,14 +145,9 @@ func (c *Client) refingerprint(ctx context.Context) {
 			c.log.Debug("finding out about this machine was not complete", "err", err)
 			continue // half of the facts must not replace all of them
 		}
-		node := c.buildNode(ctx, facts)
-		if !changed(c.Node(), node) {
-			continue
+		if c.setNode(ctx, facts) {
+			c.register.again()
 		}
-		c.mu.Lock()
-		c.node = node
-		c.mu.Unlock()
-		c.register.again()
 	}
 }
 

@@ -130,12 +130,17 @@ func (t *task) start() {
 	ctx, cancel := context.WithCancel(t.a.ctx)
 	t.cancel = cancel
 	prior, drv, cfg, payload := t.running, t.drv, t.config(), t.payload()
+	mounts, err := t.mounts()
+	if err != nil {
+		t.beside(func() func() { return func() { cancel(); t.started(prior, err) } })
+		return
+	}
 	order := t.identityOrder(exposed(t.spec))
 	t.beside(func() func() {
 		tokens, err := order.fetch(ctx)
 		running := prior
 		if err == nil {
-			running, err = startTask(ctx, drv, prior, startOrder{cfg, t.a.dir, payload, order, tokens})
+			running, err = startTask(ctx, drv, prior, startOrder{cfg, t.a.dir, payload, order, tokens, mounts})
 		}
 		return func() {
 			cancel()
@@ -152,6 +157,7 @@ type startOrder struct {
 	payload    payload
 	identities identityOrder
 	tokens     []nodeapi.Identity
+	mounts     []mount
 }
 
 // startTask is the blocking part of start.
@@ -164,6 +170,9 @@ func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, o star
 		return prior, errors.New("this agent does not have its driver any more")
 	}
 	if prior != nil {
+		if err := mountAll(cfg.TaskDir, o.mounts); err != nil {
+			return prior, err
+		}
 		if err := o.identities.deliver(o.tokens, cfg.Env); err != nil {
 			return prior, err
 		}
@@ -183,6 +192,9 @@ func startTask(ctx context.Context, drv driver.Driver, prior driver.Task, o star
 		return nil, err
 	}
 	if err := o.identities.deliver(o.tokens, cfg.Env); err != nil {
+		return nil, err
+	}
+	if err := mountAll(cfg.TaskDir, o.mounts); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(cfg.StateDir), 0o700); err != nil {
@@ -425,8 +437,10 @@ func (t *task) spent(running driver.Task) {
 // scope is everything that the task's specification can refer to.
 func (t *task) scope() taskScope {
 	h := t.a.shared
+	mounts, _ := t.mounts() // start says what is missing
 	return taskScope{
-		alloc: t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
+		mounts: mounts,
+		alloc:  t.a.want, job: t.a.job, group: t.a.group, spec: t.spec,
 		dirs: t.a.dir.of(t.spec.Name), node: h.facts(), region: h.region, host: h.env,
 	}
 }

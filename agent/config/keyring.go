@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/base64"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 )
@@ -51,11 +52,17 @@ func readKEK(path string) ([]byte, error) {
 	return key, nil
 }
 
-// checkKeyring refuses what is not one keyring.
+// checkKeyring refuses what is not one keyring, and an issuer that nobody could reach.
 func checkKeyring(c *Config, k *checker) {
 	for label := range c.Keyring {
 		if label != keyringProvider {
 			k.fail("keyring."+label, "is not supported: there is keyring %q { key_file = ... }, with a key of your own", keyringProvider)
+		}
+	}
+	if issuer := c.Server.OIDCIssuer; issuer != "" {
+		u, err := url.Parse(issuer)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			k.fail("server.oidc_issuer", "wants a URL under which /.well-known/ is reached, such as \"https://selfheal.example.com\", not %q", issuer)
 		}
 	}
 }

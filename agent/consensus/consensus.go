@@ -112,6 +112,9 @@ func (c *Consensus) LastContact() time.Duration {
 	return time.Since(last)
 }
 
+// Progress is the highest term that this server has seen and the last entry in its log.
+func (c *Consensus) Progress() (term, index uint64) { return c.raft.CurrentTerm(), c.raft.LastIndex() }
+
 // Stats are raft's own counters, for `agent-info` and debugging.
 func (c *Consensus) Stats() map[string]string { return c.raft.Stats() }
 

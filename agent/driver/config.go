@@ -153,6 +153,23 @@ func durationKey(to *time.Duration) func(any) error {
 	}
 }
 
+// block takes one block, which HCL may give as a list of one.
+func block(value any) (map[string]any, error) {
+	switch v := value.(type) {
+	case map[string]any:
+		return v, nil
+	case []map[string]any:
+		if len(v) == 1 {
+			return v[0], nil
+		}
+	case []any:
+		if len(v) == 1 {
+			return block(v[0])
+		}
+	}
+	return nil, fmt.Errorf("want one block, got %s", describe(value))
+}
+
 // unimplementedKey refuses what Nomad documents and we do not do.
 func unimplementedKey(any) error {
 	return fmt.Errorf("not implemented by selfheal; remove it")

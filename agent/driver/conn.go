@@ -9,6 +9,9 @@ import (
 // it never comes over the socket.
 const opUnwatch = "unwatch"
 
+// unknownRequest begins the answer to a request that this version does not know.
+const unknownRequest = "unknown request "
+
 // accept serves each connection in a goroutine of its own, for as long as the
 // process lives.
 func (s *supervisor) accept(listener net.Listener) {
@@ -21,26 +24,35 @@ func (s *supervisor) accept(listener net.Listener) {
 		go func() {
 			defer s.conns.Add(-1)
 			defer conn.Close()
-			s.serve(conn)
+			if unix, ok := conn.(*net.UnixConn); ok {
+				s.serve(unix)
+			}
 		}()
 	}
 }
 
 // serve turns requests into calls, one after another, until the agent hangs
 // up or turns the connection into a watch.
-func (s *supervisor) serve(conn net.Conn) {
-	in, out := json.NewDecoder(conn), json.NewEncoder(conn)
+func (s *supervisor) serve(conn *net.UnixConn) {
+	from := &fileReader{conn: conn}
+	defer func() { closeFiles(from.take()) }()
+	in, out := json.NewDecoder(from), json.NewEncoder(conn)
 	for {
 		c := call{reply: make(chan reply, 1), sent: make(chan struct{})}
 		if err := in.Decode(&c.request); err != nil {
 			return
 		}
-		if handlers[c.Op] == nil || c.Op == opUnwatch {
-			out.Encode(reply{Fault: faultOther, Err: "unknown request " + c.Op})
+		if handlers[c.Op] == nil || c.Op == opUnwatch || c.Op == opHungUp {
+			out.Encode(reply{Fault: faultOther, Err: unknownRequest + c.Op})
 			continue
 		}
 		if c.Op == opWatch {
 			s.serveWatch(c, conn, out)
+			return
+		}
+		if c.Op == opExec {
+			c.files = from.take()
+			s.serveExec(c, conn, out)
 			return
 		}
 		s.calls <- c

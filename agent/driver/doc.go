@@ -11,6 +11,7 @@
 //	|   Start -------|---------------->|   reaps every descendant    |
 //	|   Restart -----|---------------->|   rotates the logs          |
 //	|   Stop, Signal |---------------->|   kills the whole tree      |
+//	|   Exec --------|-- descriptors ->|   forks beside the task     |
 //	|   Wait <-------|-----------------|   pushes the exit           |
 //	|   Recover      |                 |   DIR/state.json            |
 //	+----------------+                 +-------------+---------------+
@@ -28,6 +29,9 @@
 //
 // The machine: the state file carries the boot ID; a task of another boot is
 // gone unless its exit was recorded.
+//
+// A command of Exec: with the agent, whose connection it hangs on, and with the
+// task.
 //
 // A supervisor stays in the agent's cgroup. Under systemd the agent's unit
 // therefore needs KillMode=process, or stopping the agent ends the tasks:

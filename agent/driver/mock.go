@@ -125,6 +125,8 @@ type mockConfig struct {
 	signalError string        // Signal fails with it
 
 	stdout, stderr mockOutput
+
+	exec *mockConfig // what commands of Exec do; nil: they send their input back
 }
 
 // mockOutput is written once, and again repeat times, every interval.
@@ -136,7 +138,11 @@ type mockOutput struct {
 
 func parseMockConfig(config map[string]any) (mockConfig, error) {
 	var c mockConfig
-	err := schema{
+	return c, c.schema().decode(mockName, config)
+}
+
+func (c *mockConfig) schema() schema {
+	return schema{
 		"run_for":                 durationKey(&c.runFor),
 		"exit_code":               intKey(&c.exitCode),
 		"exit_signal":             intKey(&c.exitSignal),
@@ -152,8 +158,8 @@ func parseMockConfig(config map[string]any) (mockConfig, error) {
 		"stderr_string":           stringKey(&c.stderr.text),
 		"stderr_repeat":           intKey(&c.stderr.repeat),
 		"stderr_repeat_duration":  durationKey(&c.stderr.every),
-	}.decode(mockName, config)
-	return c, err
+		"exec_command":            mockExecKey(&c.exec),
+	}
 }
 
 // mockTask is one task of a Mock.

@@ -9,13 +9,14 @@ import (
 // The protocol between an agent and a supervisor: JSON values on a unix
 // socket, one reply a request, in order. Every request may be repeated: an
 // agent that died after sending it sends it again. After "watch" the
-// connection carries one status for every change.
+// connection carries one status for every change; after "exec" one exit.
 const (
 	opStart    = "start"    // Run, Spec: run the command; the same Run again is the same start
 	opSignal   = "signal"   // Signal: to the main process
 	opStop     = "stop"     // Signal, Timeout: answered when no process is left
 	opWatch    = "watch"    // the status now and after every change
 	opShutdown = "shutdown" // end the supervisor; refused while the task runs
+	opExec     = "exec"     // Exec, with descriptors: run a command beside the task; not to be repeated
 )
 
 type request struct {
@@ -24,6 +25,7 @@ type request struct {
 	Spec    *spec          `json:"spec,omitempty"`
 	Signal  syscall.Signal `json:"signal,omitempty"`
 	Timeout time.Duration  `json:"timeout,omitempty"`
+	Exec    *execRequest   `json:"exec,omitempty"`
 }
 
 type reply struct {

@@ -19,7 +19,7 @@ func (s *supervisor) start(run int, sp spec) error {
 		return err
 	}
 	before := oomKills()
-	pid, err := fork(sp, pumps.ends())
+	pid, err := fork(sp, pumps.ends(), false)
 	pumps.started()
 	if err != nil {
 		pumps.close()
@@ -48,13 +48,14 @@ func (s *supervisor) start(run int, sp spec) error {
 }
 
 // fork runs on the loop's thread, which PDEATHSIG is bound to. It returns once
-// the new program runs, or with the error of whatever step failed.
-func fork(sp spec, files []uintptr) (int, error) {
+// the new program runs, or with the error of whatever step failed. With tty its
+// descriptor 0 becomes its controlling terminal.
+func fork(sp spec, files []uintptr, tty bool) (int, error) {
 	attr := &syscall.ProcAttr{
 		Dir:   sp.Dir,
 		Env:   sp.Env,
 		Files: files,
-		Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: tty, Pdeathsig: syscall.SIGKILL},
 	}
 	if sp.User != nil {
 		attr.Sys.Credential = &syscall.Credential{Uid: sp.User.UID, Gid: sp.User.GID, Groups: sp.User.Groups}
@@ -99,6 +100,8 @@ func (s *supervisor) reap() {
 		if s.status().running() && pid == s.record.Main.PID && !s.mainGone {
 			s.mainGone = true
 			s.ended = s.exitOf(ws)
+		} else if one := s.sessions[pid]; one != nil {
+			s.sessionEnded(one, ws)
 		}
 	}
 	switch {

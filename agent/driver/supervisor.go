@@ -24,6 +24,9 @@ type call struct {
 	reply chan reply    // room for one
 	watch chan status   // of a watch and of its end
 	sent  chan struct{} // closed when the reply is written
+
+	files []*os.File      // of an exec: the command's descriptors
+	ended chan exitRecord // of an exec and of its end; room for one
 }
 
 // supervisor is the state of the supervising process. Only the loop's
@@ -47,7 +50,8 @@ type supervisor struct {
 	pumps     *pumps
 
 	watchers map[chan status]bool
-	stops    []call // stop requests to answer at the end of the run
+	sessions map[int]*session // commands beside the task's own, by PID
+	stops    []call           // stop requests to answer at the end of the run
 	stopping bool
 	ending   bool // leave when the run has ended
 	left     bool // leave now
@@ -72,6 +76,7 @@ func newSupervisor(dir string, cfg supervisorConfig) *supervisor {
 		syncs:    make(chan struct{}, 1),
 		record:   record{Boot: bootID(), Supervisor: procID{PID: os.Getpid(), Start: self.Start}},
 		watchers: make(map[chan status]bool),
+		sessions: make(map[int]*session),
 		// The first start comes right after birth.
 		idleSince: time.Now(),
 	}
@@ -129,6 +134,8 @@ var handlers = map[string]func(*supervisor, call){
 	opWatch:    (*supervisor).onWatch,
 	opUnwatch:  (*supervisor).onUnwatch,
 	opShutdown: (*supervisor).onShutdown,
+	opExec:     (*supervisor).onExec,
+	opHungUp:   (*supervisor).onHungUp,
 }
 
 func (s *supervisor) status() status {

@@ -132,6 +132,8 @@ func checkOIDC(c *api.ACLAuthMethodConfig) error {
 		return badRequest("missing OIDCDiscoveryURL")
 	case c.OIDCClientID == "":
 		return badRequest("missing OIDCClientID")
+	case c.OIDCClientAssertion != nil:
+		return badRequest("OIDCClientAssertion is not supported by this version: use OIDCClientSecret")
 	}
 	return nil
 }

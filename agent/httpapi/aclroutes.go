@@ -50,6 +50,8 @@ var aclRoutes = []route{
 	{method: put, path: "/v1/acl/binding-rule/{id}", right: management, where: leaderRepeat, do: aclBindingRuleUpdate},
 	{method: del, path: "/v1/acl/binding-rule/{id}", right: management, where: leaderWrite, do: aclBindingRuleDelete},
 	{method: put, path: "/v1/acl/login", right: anyone, where: leaderWrite, do: aclLogin},
+	{method: put, path: "/v1/acl/oidc/auth-url", right: anyone, where: leaderWrite, do: aclOIDCAuthURL},
+	{method: put, path: "/v1/acl/oidc/complete-auth", right: anyone, where: leaderWrite, do: aclOIDCCompleteAuth},
 }
 
 // homeRegion is the region that a request has to go to because what it writes holds in
@@ -83,8 +85,8 @@ func (a *API) forAllRegions(r *request) bool {
 			}
 		}
 		return body.Global
-	case r.row.path == "/v1/acl/login":
-		var body api.ACLLoginRequest
+	case r.row.path == "/v1/acl/login", strings.HasPrefix(r.row.path, "/v1/acl/oidc/"):
+		var body struct{ AuthMethodName string }
 		if b, err := r.body(a.cfg.Limits); err == nil {
 			_ = decodeJSON(b, &body)
 		}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -42,6 +44,22 @@ type Config struct {
 	// Checks answers the status of an allocation's checks on this node.
 	Checks func(allocID string) (api.AllocCheckStatuses, error)
 
+	// Exec runs a command in a task of this node until it ends or ctx does, and
+	// returns its exit code.
+	Exec func(ctx context.Context, allocID string, s ExecSession) (exitCode int, err error)
+
+	// AllocSnapshot returns what writes an archive of an allocation's files.
+	AllocSnapshot func(allocID string) (write func(context.Context, io.Writer) error, err error)
+
+	Metadata    Metadata
+	HostVolumes HostVolumes
+	// PlaceVolume chooses the node for a new host volume, or says why none will do.
+	PlaceVolume func(*state.Snapshot, *api.HostVolume) (nodeID string, err error)
+	// Autopilot is in force until something else is set; nil: the defaults.
+	Autopilot *api.AutopilotConfiguration
+	// LogFile is the file that this agent writes its log to, "" none.
+	LogFile string
+
 	Cluster Cluster
 	Keyring Keyring
 	Peers   Peers
@@ -49,6 +67,8 @@ type Config struct {
 	Agents func() map[string]string
 	// Forward calls other agents' cluster ports; https and HTTP/2 by its transport.
 	Forward *http.Client
+	// Upgrade is Forward over HTTP/1.1, for websockets.
+	Upgrade *http.Client
 	// ForwardScheme is the scheme of cluster ports; "" = https.
 	ForwardScheme string
 	// Self is this agent's name among Peers' addresses, so that it never calls itself.
@@ -121,11 +141,14 @@ type API struct {
 	now     func() time.Time
 	// started is when the API was made.
 	started time.Time
+	// workers is what somebody set for the scheduler workers that there are not.
+	workers atomic.Pointer[api.AgentSchedulerWorkerConfigResponse]
 
 	// compiled and callers are what access control remembers.
 	compiled *compiler
 	callers  *callers
 	keys     keyCache
+	logins   oidcLogins
 
 	// closing ends every blocking query and stream: see Close.
 	closing context.Context
@@ -159,6 +182,12 @@ func New(cfg Config) (*API, error) {
 	}
 	if cfg.Forward == nil {
 		cfg.Forward = http.DefaultClient
+	}
+	if cfg.Autopilot == nil {
+		cfg.Autopilot = state.DefaultAutopilot()
+	}
+	if cfg.Upgrade == nil {
+		cfg.Upgrade = cfg.Forward
 	}
 	if cfg.ForwardScheme == "" {
 		cfg.ForwardScheme = "https"
@@ -272,8 +301,10 @@ func (a *API) dispatch(r *request) (any, error) {
 		if out, done, err := a.carry(r); done {
 			return out, err
 		}
-		if err := a.allow(r); err != nil {
-			return nil, err
+		if !r.row.asks {
+			if err := a.allow(r); err != nil {
+				return nil, err
+			}
 		}
 		out, err := a.answer(r)
 		// Deposed between the two: the next leader takes it, unless it may have

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/hashicorp/go-memdb"
@@ -17,7 +18,8 @@ type reader func(snap *state.Snapshot, ws memdb.WatchSet) (out any, index uint64
 
 // read answers a query, a blocking one when the client sent an index: read runs
 // again whenever something that it looked at changed, until its index is higher
-// than the client's or the wait is over. The last answer counts either way.
+// than the client's or the wait is over. The last answer counts either way. What is
+// not there is waited for like a change.
 func (a *API) read(r *request, read reader) (any, error) {
 	if a.cfg.State == nil {
 		return nil, errNotServer
@@ -37,6 +39,11 @@ func (a *API) read(r *request, read reader) (any, error) {
 		var index uint64
 		out, index, failed = read(snap, ws)
 		r.index = max(index, 1)
+		if failed != nil {
+			if code, _ := answer(failed); code == http.StatusNotFound {
+				return index, nil // it may come
+			}
+		}
 		return index, failed
 	}) // its error is ours, in failed
 	switch {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/nomad/api"
+
+	"github.com/selfheal/selfheal/agent/state"
 )
 
 // Timing of the event stream: facts of the Nomad API.
@@ -17,10 +19,12 @@ const (
 	eventWrite     = 40 * time.Second // a reader that takes nothing for so long is gone
 )
 
-// eventLine is one line of the stream; a heartbeat is {}.
+// eventLine is one line of the stream; a heartbeat is {}. Error is an addition of
+// ours: clients that do not know it take the line for a heartbeat.
 type eventLine struct {
 	Index  uint64  `json:",omitempty"`
 	Events []event `json:",omitempty"`
+	Error  string  `json:",omitempty"`
 }
 
 // event adds to the API's type what the stream has and the type has not.
@@ -37,8 +41,10 @@ var topicsKnown = []string{
 }
 
 // eventStream is GET /v1/event/stream (?index, ?topic=Topic:key, ?namespace): one
-// JSON object a line, from index on or the oldest that is kept. It ends when the
-// client goes, the agent stops, or the client reads too slowly.
+// JSON object a line, from index on or the oldest that is kept, each index once and in
+// order, the same on every server. Where index is older than that, a line with Error
+// says what is missing. It ends when the client goes, the agent stops, or the client
+// reads too slowly.
 func eventStream(a *API, r *request) (any, error) {
 	topics, err := parseTopics(r.query["topic"])
 	if err != nil {
@@ -52,6 +58,7 @@ func eventStream(a *API, r *request) (any, error) {
 	if err := out.json(eventLine{}); err != nil {
 		return streamed{}, nil
 	}
+	var gap state.ErrEventGap
 	for {
 		ctx, cancel := context.WithTimeout(r.Context(), eventHeartbeat)
 		ev, err := sub.Next(ctx)
@@ -67,6 +74,11 @@ func eventStream(a *API, r *request) (any, error) {
 			return streamed{}, nil
 		case errors.Is(err, context.DeadlineExceeded):
 			line = eventLine{}
+		case errors.As(err, &gap):
+			if r.minIndex == 0 { // it asked for what there is
+				continue
+			}
+			line = eventLine{Error: gap.Error()}
 		case err != nil:
 			a.log.Info("event stream ended", "err", err)
 			return streamed{}, nil
@@ -102,7 +114,11 @@ func split(whole eventLine) []eventLine {
 // have elsewhere.
 func shownEvent(e api.Event) event {
 	out := event{Event: e}
-	switch row := e.Payload[string(e.Topic)].(type) {
+	payload := e.Payload[string(e.Topic)]
+	if payload == nil { // of volumes of both kinds
+		payload = e.Payload["Volume"]
+	}
+	switch row := payload.(type) {
 	case *api.Job:
 		out.Namespace = *row.Namespace
 	case *api.Allocation:
@@ -114,6 +130,10 @@ func shownEvent(e api.Event) event {
 	case *api.ServiceRegistration:
 		out.Namespace = row.Namespace
 	case *api.VariableMetadata:
+		out.Namespace = row.Namespace
+	case *api.CSIVolume:
+		out.Namespace = row.Namespace
+	case *api.HostVolume:
 		out.Namespace = row.Namespace
 	case *api.Node:
 		out.Payload = map[string]any{"Node": viewNode(row)}

@@ -46,8 +46,7 @@ func (a *API) carry(r *request) (out any, done bool, err error) {
 	if region != "" && region != a.cfg.Region {
 		servers := a.cfg.Peers.Servers(region)
 		if len(servers) == 0 {
-			return nil, true, &Error{http.StatusInternalServerError,
-				fmt.Sprintf("No path to region %q; known are %s", region, strings.Join(a.cfg.Peers.Regions(), ", "))}
+			return nil, true, a.noRegion(region)
 		}
 		out, err = a.forwardAny(r, servers)
 		return out, true, err
@@ -68,6 +67,11 @@ func (a *API) carry(r *request) (out any, done bool, err error) {
 		return a.carryToAgent(r)
 	}
 	return nil, false, nil
+}
+
+func (a *API) noRegion(region string) error {
+	return &Error{http.StatusInternalServerError,
+		fmt.Sprintf("No path to region %q; known are %s", region, strings.Join(a.cfg.Peers.Regions(), ", "))}
 }
 
 func (a *API) carryToServer(r *request) (any, bool, error) {
@@ -149,26 +153,36 @@ func (a *API) carryToNode(r *request) (any, bool, error) {
 	case a.cfg.State == nil:
 		return a.carryToServer(r)
 	}
+	addr, err := a.nodeAddr(nodeID, allocID)
+	if addr == "" || err != nil {
+		return nil, err != nil, err
+	}
+	out, err := a.forward(r, addr, r.Context())
+	return out, true, err
+}
+
+// nodeAddr is the cluster port of a node, or of the node of an allocation; "" when
+// that is this agent.
+func (a *API) nodeAddr(nodeID, allocID string) (string, error) {
 	snap := a.cfg.State.Snapshot()
 	if allocID != "" {
 		alloc := snap.Alloc(nil, allocID)
 		if alloc == nil {
-			return nil, true, notFound("Unknown allocation %q", allocID)
+			return "", notFound("Unknown allocation %q", allocID)
 		}
 		nodeID = alloc.NodeID
 	}
 	if a.cfg.Node != nil && a.cfg.Node.NodeID() == nodeID {
-		return nil, false, nil
+		return "", nil
 	}
 	node := snap.Node(nil, nodeID)
 	switch {
 	case node == nil:
-		return nil, true, notFound("Unknown node %q", nodeID)
+		return "", notFound("Unknown node %q", nodeID)
 	case node.Status == api.NodeStatusDown || node.RPCAddr == "":
-		return nil, true, &Error{http.StatusInternalServerError, fmt.Sprintf("node %s is %s and cannot be asked", nodeID, node.Status)}
+		return "", &Error{http.StatusInternalServerError, fmt.Sprintf("node %s is %s and cannot be asked", nodeID, node.Status)}
 	}
-	out, err := a.forward(r, node.RPCAddr, r.Context())
-	return out, true, err
+	return node.RPCAddr, nil
 }
 
 // carryToAgent brings a request about an agent itself (monitor, pprof, host) to

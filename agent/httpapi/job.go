@@ -120,7 +120,7 @@ func jobLatestDeployment(a *API, r *request) (any, error) {
 }
 
 // jobVersions is GET /v1/job/:id/versions, newest first. With ?diffs each is
-// compared with the one before it, or with ?diff_version.
+// compared with the one before it, or with ?diff_version or ?diff_tag.
 func jobVersions(a *API, r *request) (any, error) {
 	ns, err := r.oneNamespace()
 	if err != nil {
@@ -130,22 +130,32 @@ func jobVersions(a *API, r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.query.Get("diff_tag") != "" {
-		return nil, notYet("comparing with a tagged version")
+	against, tag := r.query.Get("diff_version"), r.query.Get("diff_tag")
+	if against != "" && tag != "" {
+		return nil, badRequest("diff_tag and diff_version exclude each other: name one version to compare with")
 	}
-	against := r.query.Get("diff_version")
 	return a.read(r, func(snap *state.Snapshot, ws memdb.WatchSet) (any, uint64, error) {
 		versions := snap.JobVersions(ws, ns, r.vars["id"])
 		if len(versions) == 0 {
 			return nil, snap.Index(state.TableJobs), notFound("job versions not found")
 		}
-		resp := &api.JobVersionsResponse{Versions: versions}
+		resp, index := &api.JobVersionsResponse{Versions: versions}, uint64(1)
+		for _, v := range versions { // an old one gets tagged
+			index = max(index, *v.ModifyIndex)
+		}
+		if tag != "" {
+			tagged := state.TaggedVersion(versions, tag)
+			if tagged == nil {
+				return nil, index, notFound("job version tag %q not found", tag)
+			}
+			against = strconv.FormatUint(*tagged.Version, 10)
+		}
 		if diffs {
 			if resp.Diffs, err = versionDiffs(versions, against); err != nil {
-				return nil, 1, err
+				return nil, index, err
 			}
 		}
-		return resp, *versions[0].ModifyIndex, nil
+		return resp, index, nil
 	})
 }
 

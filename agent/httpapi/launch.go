@@ -51,6 +51,29 @@ func jobDispatch(a *API, r *request) (any, error) {
 	if err := sameJob(r, body.JobID); err != nil {
 		return nil, err
 	}
+	return a.dispatchJob(r, &body)
+}
+
+// jobDispatchPayload is PUT /v1/job/:id/dispatch/payload: the body as it is becomes
+// the payload, so that a webhook can dispatch a job. Meta comes as ?meta=key=value.
+func jobDispatchPayload(a *API, r *request) (any, error) {
+	payload, err := r.body(a.cfg.Limits)
+	if err != nil {
+		return nil, err
+	}
+	body := api.JobDispatchRequest{Payload: payload, Meta: map[string]string{}, IdPrefixTemplate: r.query.Get("id_prefix_template")}
+	for _, pair := range r.query["meta"] {
+		key, value, given := strings.Cut(pair, "=")
+		if !given || key == "" {
+			return nil, badRequest("Invalid value for \"meta\": %q is not of the form key=value", pair)
+		}
+		body.Meta[key] = value
+	}
+	return a.dispatchJob(r, &body)
+}
+
+// dispatchJob makes the child that a dispatch asks for.
+func (a *API) dispatchJob(r *request, body *api.JobDispatchRequest) (any, error) {
 	if err := a.mayRegister(r); err != nil {
 		return nil, err
 	}
@@ -61,11 +84,11 @@ func jobDispatch(a *API, r *request) (any, error) {
 	if !job.IsParameterized() {
 		return nil, badRequest("job %q is not parameterized: it cannot be dispatched", *job.ID)
 	}
-	if err := a.checkDispatch(job, &body); err != nil {
+	if err := a.checkDispatch(job, body); err != nil {
 		return nil, err
 	}
 	res, err := a.launch(r, job, state.Launch{
-		Child: a.dispatchID(job, &body), Meta: body.Meta, Payload: body.Payload, Priority: body.Priority,
+		Child: a.dispatchID(job, body), Meta: body.Meta, Payload: body.Payload, Priority: body.Priority,
 		Token: r.query.Get("idempotency_token"),
 	})
 	if err != nil {

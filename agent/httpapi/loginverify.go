@@ -247,6 +247,11 @@ func fetchJSON(ctx context.Context, client *http.Client, url string, out any) er
 	if err != nil {
 		return err
 	}
+	return doJSON(client, req, out)
+}
+
+// doJSON makes a request to a provider, whose answer is JSON.
+func doJSON(client *http.Client, req *http.Request, out any) error {
 	resp, err := client.Do(req)
 	if err != nil {
 		return err
@@ -257,10 +262,10 @@ func fetchJSON(ctx context.Context, client *http.Client, url string, out any) er
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answered %s", url, resp.Status)
+		return fmt.Errorf("%s answered %s", req.URL, resp.Status)
 	}
 	if err := json.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("%s: %w", url, err)
+		return fmt.Errorf("%s: %w", req.URL, err)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ func nodeRoutes() []route {
 		{method: put, path: nodeapi.PathStatus, right: nodeSelf, where: leaderRepeat, do: nodeStatus},
 		{method: put, path: nodeapi.PathIdentities, right: nodeSelf, where: anyServer, do: nodeIdentities},
 		{method: put, path: nodeapi.PathGoodbye, right: nodeSelf, where: leaderRepeat, do: nodeGoodbye},
+		{method: put, path: nodeapi.PathVolume, right: nodeSelf, where: here, do: nodeVolume},
 		{method: get, path: pathWho, right: valid, where: here, do: aclWho},
 		{method: get, path: PathReplica, right: management, where: leaderRead, do: aclReplica},
 	}

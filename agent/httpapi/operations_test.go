@@ -41,25 +41,6 @@ func TestScalingEvents(t *testing.T) {
 	}
 }
 
-func TestExecAnswersOnTheWebsocket(t *testing.T) {
-	ag := newAgent(t)
-	ag.addNode(nodeID, func(n *state.Node) { n.HTTPAddr = strings.TrimPrefix(ag.http.URL, "http://") })
-	known := ag.place(ag.register(webJob("web")).EvalID, "web", 1, nodeID)[0]
-	for _, tt := range []struct{ alloc, want string }{
-		{nodeKey, `Unknown allocation "` + nodeKey + `"`},
-		{known, "exec: not supported by this version yet"},
-	} {
-		_, err := ag.client().Allocations().Exec(t.Context(), &api.Allocation{ID: tt.alloc, NodeID: nodeID}, "app", false,
-			[]string{"true"}, strings.NewReader(""), &strings.Builder{}, &strings.Builder{}, nil, nil)
-		if err == nil || err.Error() != tt.want {
-			t.Errorf("exec in %s: %v, want %s", tt.alloc, err, tt.want)
-		}
-		if code, body, _ := ag.call("GET", "/v1/client/allocation/"+tt.alloc+"/exec", ""); code < 400 || body != tt.want {
-			t.Errorf("without a websocket: %d %s", code, body)
-		}
-	}
-}
-
 func TestEvaluationsAreDeletedWhilePaused(t *testing.T) {
 	ag := newAgent(t)
 	first, second := ag.register(webJob("web")).EvalID, ag.register(webJob("db")).EvalID
@@ -104,12 +85,19 @@ func TestOneLoopShowsAsOneWorker(t *testing.T) {
 		t.Errorf("%+v %v", conf, err)
 	}
 	for want, args := range map[string]api.SchedulerWorkerPoolArgs{
-		"400 (Invalid request)": {NumSchedulers: -1, EnabledSchedulers: []string{"_core"}},
-		"501 (changing":         {NumSchedulers: 2, EnabledSchedulers: []string{"_core"}},
+		"400 (Invalid request)":                    {NumSchedulers: -1, EnabledSchedulers: []string{"_core"}},
+		"400 (Invalid request: no scheduler \"x\"": {NumSchedulers: 2, EnabledSchedulers: []string{"x"}},
 	} {
 		if _, err := ag.client().Agent().SetSchedulerWorkerConfig(args, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("set %+v: %v, want %s", args, err, want)
 		}
+	}
+	args := api.SchedulerWorkerPoolArgs{NumSchedulers: 2, EnabledSchedulers: []string{"_core"}}
+	if conf, err := ag.client().Agent().SetSchedulerWorkerConfig(args, nil); err != nil || conf.NumSchedulers != 2 {
+		t.Errorf("set %+v: %+v %v", args, conf, err)
+	}
+	if conf, err := ag.client().Agent().GetSchedulerWorkerConfig(nil); err != nil || conf.NumSchedulers != 2 {
+		t.Errorf("after it was set: %+v %v", conf, err)
 	}
 }
 

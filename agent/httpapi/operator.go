@@ -5,9 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
-	"time"
 
 	"github.com/hashicorp/go-memdb"
 	"github.com/hashicorp/nomad/api"
@@ -72,33 +70,6 @@ func raftTransfer(a *API, r *request) (any, error) {
 		return nil, err
 	}
 	return struct{}{}, nil
-}
-
-// autopilotConfiguration is GET /v1/operator/autopilot/configuration. It cannot be
-// changed yet: these are the values that are in force.
-func autopilotConfiguration(a *API, r *request) (any, error) {
-	r.index = a.cfg.State.Snapshot().LastIndex()
-	return &api.AutopilotConfiguration{
-		CleanupDeadServers: true, LastContactThreshold: 200 * time.Millisecond,
-		MaxTrailingLogs: 250, ServerStabilizationTime: 10 * time.Second,
-	}, nil
-}
-
-// autopilotHealth is GET /v1/operator/autopilot/health: 429 when it is not well.
-func autopilotHealth(a *API, r *request) (any, error) {
-	op, err := a.operator()
-	if err != nil {
-		return nil, err
-	}
-	health, err := op.Health(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	r.index = a.cfg.State.Snapshot().LastIndex()
-	if !health.Healthy {
-		return status{http.StatusTooManyRequests, health}, nil
-	}
-	return health, nil
 }
 
 // schedulerConfig is GET /v1/operator/scheduler/configuration.

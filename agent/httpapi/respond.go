@@ -70,6 +70,7 @@ func (a *API) respondError(r *request, err error) {
 		level = a.log.Warn
 	}
 	level("request failed", "method", r.Method, "path", r.URL.Path, "code", code, "err", err)
+	a.setMeta(r)
 	h := r.w.Header()
 	for _, name := range []string{"Content-Encoding", "Content-Length", "ETag"} {
 		h.Del(name)
@@ -80,7 +81,8 @@ func (a *API) respondError(r *request, err error) {
 	io.WriteString(r.w, text)
 }
 
-// setMeta sets the headers of a query or write.
+// setMeta sets the headers of a query or write, also of one that is refused: who waits
+// for what is not there yet needs an index to wait on.
 func (a *API) setMeta(r *request) {
 	h := r.w.Header()
 	if r.index > 0 {

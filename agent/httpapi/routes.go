@@ -102,6 +102,8 @@ type route struct {
 	do    handler
 	// streams says that the request's body is read as it comes, and never held.
 	streams bool
+	// asks says that the handler asks allow itself, once it knows more of the request.
+	asks bool
 }
 
 // routes is everything that the http port answers, by group; routes_later.go
@@ -113,6 +115,7 @@ func routes() []route {
 		healRoutes,
 		aclRoutes,
 		variableRoutes, rootKeyRoutes, identityRoutes,
+		toldRoutes, volumeRoutes,
 		laterRoutes(),
 	} {
 		table = append(table, group...)
@@ -215,7 +218,7 @@ var clientRoutes = []route{
 	{method: get, path: "/v1/client/fs/logs/{alloc}", right: readLogs, where: onNode, do: fsLogs},
 	{method: get, path: "/v1/client/allocation/{alloc}/stats", right: readJob, where: onNode, do: clientAllocStats},
 	{method: get, path: "/v1/client/allocation/{alloc}/checks", right: readJob, where: onNode, do: clientAllocChecks},
-	{method: get, path: "/v1/client/allocation/{alloc}/exec", right: allocExec, where: here, do: clientAllocExec},
+	{method: get, path: "/v1/client/allocation/{alloc}/exec", right: allocExec, where: here, do: clientAllocExec, asks: true},
 	{method: put, path: "/v1/client/allocation/{alloc}/restart", right: allocLife, where: onNode, do: clientAllocRestart},
 	{method: put, path: "/v1/client/allocation/{alloc}/signal", right: allocLife, where: onNode, do: clientAllocSignal},
 	{method: get, path: "/v1/client/allocation/{alloc}/gc", right: submitJob, where: onNode, do: clientAllocGC},

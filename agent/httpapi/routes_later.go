@@ -1,31 +1,21 @@
 package httpapi
 
-import "strings"
-
 // laterRoutes are the paths of the Nomad API that this version refuses: with a
-// text that says so, because a silent 404 would look like a wrong address.
+// text that says so, because a silent 404 would look like a wrong address. Who has no
+// token is told no more than elsewhere.
 func laterRoutes() []route {
 	var table []route
 	for _, l := range later {
 		for _, m := range l.methods {
-			table = append(table, route{method: m, path: l.path, right: refusedTo(l.path), where: here, do: refuse(l.what)})
+			table = append(table, route{method: m, path: l.path, right: identified, where: here, do: refuse(l.what)})
 		}
 	}
 	for _, e := range enterprise {
 		for _, m := range e.methods {
-			table = append(table, route{method: m, path: e.path, right: refusedTo(e.path), where: here, do: enterpriseOnly})
+			table = append(table, route{method: m, path: e.path, right: identified, where: here, do: enterpriseOnly})
 		}
 	}
 	return table
-}
-
-// refusedTo is who is told that a path is not supported. Who has no token is told no
-// more than elsewhere, unless the path is for those who are about to get one.
-func refusedTo(path string) right {
-	if strings.HasPrefix(path, "/v1/acl/oidc/") {
-		return anyone
-	}
-	return identified
 }
 
 func refuse(what string) handler {
@@ -53,31 +43,6 @@ var (
 )
 
 var later = []refused{
-	{"/v1/job/{id...}/dispatch/payload", "dispatching with a body that is the payload (send Payload to .../dispatch instead)", onlyPut},
-	{"/v1/job/{id...}/versions/{tag}/tag", "tagging job versions", putDel},
-	{"/v1/job/{id...}/actions", "job actions", onlyGet},
-	{"/v1/job/{id...}/action", "job actions", onlyGet},
-	{"/v1/client/allocation/{alloc}/snapshot", "the snapshot of an allocation's directory", onlyGet},
-	{"/v1/client/metadata", "dynamic node metadata", getPut},
-	{"/v1/agent/monitor/export", "exporting logs", onlyGet},
-	{"/v1/operator/autopilot/configuration", "changing the autopilot configuration", []string{putOnly}},
-	{"/v1/operator/upgrade-check/vault-workload-identity", "the Vault upgrade check", onlyGet},
-	{"/v1/acl/oidc/auth-url", "logging in with OIDC (auth methods of type JWT work)", onlyPut},
-	{"/v1/acl/oidc/complete-auth", "logging in with OIDC (auth methods of type JWT work)", onlyPut},
-	{"/v1/volumes", "volumes", getPut},
-	{"/v1/volumes/external", "volumes", onlyGet},
-	{"/v1/volumes/snapshot", "volumes", getPutDel},
-	{"/v1/volumes/claims", "volumes", onlyGet},
-	{"/v1/volumes/claim/{id}", "volumes", onlyDel},
-	{"/v1/volume/csi/{id}", "volumes", getPutDel},
-	{"/v1/volume/csi/{id}/create", "volumes", onlyPut},
-	{"/v1/volume/csi/{id}/detach", "volumes", onlyDel},
-	{"/v1/volume/csi/{id}/delete", "volumes", onlyDel},
-	{"/v1/volume/host/{id}", "volumes", getDel},
-	{"/v1/volume/host/create", "volumes", onlyPut},
-	{"/v1/volume/host/register", "volumes", onlyPut},
-	{"/v1/plugins", "plugins", onlyGet},
-	{"/v1/plugin/csi/{id}", "plugins", onlyGet},
 }
 
 var enterprise = []refused{

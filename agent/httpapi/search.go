@@ -49,8 +49,12 @@ var sources = []source{
 	{contexts.Variables, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
 		return project(s.Variables(nil, ns, p), func(v *state.Variable) string { return v.Path })
 	}},
-	{contexts.Volumes, none},
-	{contexts.HostVolumes, none},
+	{contexts.Volumes, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
+		return project(s.CSIVolumes(nil, ns, p), func(v *api.CSIVolume) string { return v.ID })
+	}},
+	{contexts.HostVolumes, func(s *state.Snapshot, ns, p string) iter.Seq[string] {
+		return project(s.HostVolumes(nil, ns, p), func(v *api.HostVolume) string { return v.ID })
+	}},
 	{contexts.Quotas, none},
 	{contexts.Recommendations, none},
 }

@@ -113,3 +113,21 @@ func lockTerms(w *variableWrite, cmd *state.LockVariable) error {
 	}
 	return nil
 }
+
+// sameLockTerms refuses a write that would change the terms of a lock that is held: its
+// holder and the leader count on them.
+func (a *API) sameLockTerms(w *variableWrite) error {
+	held := a.cfg.State.Snapshot().VariableLock(nil, w.ns, w.path)
+	if w.body.Lock == nil || held == nil {
+		return nil
+	}
+	asked := &state.LockVariable{}
+	if err := lockTerms(w, asked); err != nil {
+		return err
+	}
+	lock := w.body.Lock
+	if lock.TTL != "" && asked.TTL != held.TTL || lock.LockDelay != "" && asked.Delay != held.Delay {
+		return badRequest("the lock is held with TTL %s and LockDelay %s: release it to change them", held.TTL, held.Delay)
+	}
+	return nil
+}

@@ -183,6 +183,9 @@ func variablePut(a *API, r *request) (any, error) {
 	case len(w.body.Items) == 0:
 		return nil, badRequest("variable has no items: give at least one, or delete it")
 	}
+	if err := a.sameLockTerms(w); err != nil {
+		return nil, err
+	}
 	res, err := a.sealed(r, w, func(keyID string, sealed []byte) state.Command {
 		return &state.PutVariable{Namespace: w.ns, Path: w.path, KeyID: keyID, Sealed: sealed, CAS: w.cas, LockID: w.lockID, Token: w.token}
 	})

@@ -234,6 +234,12 @@ func TestVariableLock(t *testing.T) {
 	if code, body, _ := ag.call("PUT", "/v1/var/leader", `{"Items":{"k":"v"},"Lock":{"ID":"`+id+`"}}`); code != 200 {
 		t.Errorf("writing with the lock's ID: %d %s", code, body)
 	}
+	if code, body, _ := ag.call("PUT", "/v1/var/leader", `{"Items":{"k":"w"},"Lock":{"ID":"`+id+`","TTL":"1m"}}`); code != 400 || !strings.Contains(body, "release it to change them") {
+		t.Errorf("changing the terms of a held lock: %d %s", code, body)
+	}
+	if code, body, _ := ag.call("PUT", "/v1/var/leader", `{"Items":{"k":"v"},"Lock":{"ID":"`+id+`","TTL":"10000ms"}}`); code != 200 {
+		t.Errorf("writing with the same terms: %d %s", code, body)
+	}
 	if err := mine.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}

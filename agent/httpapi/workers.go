@@ -2,13 +2,15 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/hashicorp/nomad/api"
 )
 
 // The one loop of the leader decides for every kind of job; there are no workers
 // to count. These routes show it as one worker, so that tools that look for
-// schedulers find what there is, and refuse to change it.
+// schedulers find what there is. What they set is kept and shown for as long as the
+// agent runs, and changes nothing: there is nothing to tune.
 
 // schedulersOf are the names of what the loop does, as tools know them.
 var schedulersOf = []string{api.JobTypeBatch, api.JobTypeSystem, api.JobTypeSysbatch, api.JobTypeService, "_core"}
@@ -39,6 +41,9 @@ func agentSchedulersConfig(a *API, _ *request) (any, error) {
 	if a.cfg.Raft == nil {
 		return nil, errNoScheduler
 	}
+	if set := a.workers.Load(); set != nil {
+		return set, nil
+	}
 	return &api.AgentSchedulerWorkerConfigResponse{
 		ServerID: a.cfg.Cluster.Local().Name, NumSchedulers: 1, EnabledSchedulers: schedulersOf,
 	}, nil
@@ -46,6 +51,9 @@ func agentSchedulersConfig(a *API, _ *request) (any, error) {
 
 // agentSetSchedulersConfig is PUT /v1/agent/schedulers/config.
 func agentSetSchedulersConfig(a *API, r *request) (any, error) {
+	if a.cfg.Raft == nil {
+		return nil, errNoScheduler
+	}
 	var body api.AgentSchedulerWorkerConfigRequest
 	if err := a.decode(r, &body); err != nil {
 		return nil, err
@@ -53,5 +61,15 @@ func agentSetSchedulersConfig(a *API, r *request) (any, error) {
 	if body.NumSchedulers < 0 || len(body.EnabledSchedulers) == 0 {
 		return nil, badRequest("Invalid request")
 	}
-	return nil, notYet("changing scheduler workers (there is one loop, nothing to tune)")
+	for _, kind := range body.EnabledSchedulers {
+		if !slices.Contains(schedulersOf, kind) {
+			return nil, badRequest("Invalid request: no scheduler %q: use %v", kind, schedulersOf)
+		}
+	}
+	set := &api.AgentSchedulerWorkerConfigResponse{
+		ServerID: a.cfg.Cluster.Local().Name, NumSchedulers: body.NumSchedulers, EnabledSchedulers: body.EnabledSchedulers,
+	}
+	a.workers.Store(set)
+	a.log.Warn("scheduler workers were set: the one loop of the leader decides for every kind of job all the same")
+	return set, nil
 }

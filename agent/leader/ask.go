@@ -37,11 +37,19 @@ func (l *Leader) takeTurn(ctx context.Context) (release func(), err error) {
 	}
 }
 
+// askWait is how long a question waits for the evaluator to take it: longer than a new leader
+// needs to read its state. A server that has stopped leading takes none.
+const askWait = 10 * time.Second
+
 // ask puts a question to the evaluator and waits for its answer.
 func (l *Leader) ask(ctx context.Context, begin func(*evaluator) *scheduler.Inquiry) error {
 	q := &question{ctx: ctx, begin: begin, done: make(chan struct{})}
+	patience := time.NewTimer(askWait)
+	defer patience.Stop()
 	select {
 	case l.evaluate.asks <- q:
+	case <-patience.C:
+		return ErrNotLeading
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -50,6 +58,16 @@ func (l *Leader) ask(ctx context.Context, begin func(*evaluator) *scheduler.Inqu
 		return q.err
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// hear takes a question, also when there is so much to decide that the loop never waits. What
+// happened before it was asked must be absorbed before it is considered.
+func (e *evaluator) hear() {
+	select {
+	case q := <-e.asks:
+		e.questions = append(e.questions, q)
+	default:
 	}
 }
 

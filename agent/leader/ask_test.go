@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -164,6 +165,9 @@ func TestQuestionEndsWithLeadership(t *testing.T) {
 		_, err := w.l.Resilience(t.Context(), ResilienceQuery{Pairs: true})
 		answered <- err
 	}()
+	for len(w.l.turn) == 0 { // it is about to ask
+		runtime.Gosched()
+	}
 	go func() { // the evaluator takes questions in order: when this one is answered, the first is begun
 		defer close(begun)
 		w.l.Plan(t.Context(), w.store.Snapshot().Job(nil, "default", "full"))

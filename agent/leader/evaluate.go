@@ -49,6 +49,7 @@ func (e *evaluator) run(ctx context.Context) error {
 	defer e.dismiss()
 	for {
 		end := e.busy()
+		e.hear()
 		snap := e.look()
 		e.consider()
 		batch, next := due(snap, time.Now())
@@ -74,11 +75,6 @@ func (e *evaluator) run(ctx context.Context) error {
 // evaluation that is due, or a question. While one is open it does not wait.
 func (e *evaluator) wait(ctx context.Context, next time.Time) error {
 	if len(e.questions) > 0 {
-		select {
-		case q := <-e.asks:
-			e.questions = append(e.questions, q)
-		default:
-		}
 		return ctx.Err()
 	}
 	var timer <-chan time.Time

@@ -67,6 +67,7 @@ func (nobody) Probe(context.Context, string, string) Evidence       { return Ans
 func (nobody) Witnesses(context.Context, string, string) []Evidence { return nil }
 func (nobody) Servers() ([]RaftServer, error)                       { return nil, nil }
 func (nobody) AddVoter(context.Context, string, string) error       { return nil }
+func (nobody) AddNonvoter(context.Context, string, string) error    { return nil }
 func (nobody) Remove(context.Context, string) error                 { return nil }
 
 // stage is a leader over a state with nodes that run what they are told, without HTTP.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/nomad/api"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/selfheal/selfheal/agent/state"
@@ -33,13 +34,13 @@ type Config struct {
 	Graces  Graces
 	Brake   Brake
 	GC      GC
-	ACL     ACL
+	// Autopilot says how servers join and leave the consensus group until something
+	// else is set over the API.
+	Autopilot *api.AutopilotConfiguration
+	ACL       ACL
 	// Keys keeps the root keyring; nil: there is none to keep.
 	Keys      Keys
 	KeyPolicy KeyPolicy
-	// KeepDead leaves failed servers in the consensus group until someone removes
-	// them; else each is removed a minute after it failed.
-	KeepDead bool
 	// Busy gives a loop its busy meter; nil measures nothing.
 	Busy func(loop string) Busy
 }
@@ -50,6 +51,8 @@ func Default() Config {
 		Graces: Graces{AgentDead: 1200 * time.Millisecond, AgentFrozen: 10 * time.Second, Restarting: 5 * time.Minute},
 		Brake:  Brake{Share: 0.34, Window: 30 * time.Second, Pace: 5 * time.Second},
 		GC:     DefaultGC(), KeyPolicy: DefaultKeyPolicy(),
+
+		Autopilot: state.DefaultAutopilot(),
 	}
 }
 

@@ -25,6 +25,7 @@ func lowerJob(j *api.Job) *scheduler.Job {
 		Version: deref(j.Version), CreateIndex: deref(j.CreateIndex),
 		Type: scheduler.JobType(*j.Type), Priority: deref(j.Priority),
 		Datacenters: j.Datacenters, Pool: deref(j.NodePool),
+		Stable:        deref(j.Stable),
 		Stopped:       deref(j.Stop),
 		Periodic:      j.Periodic != nil,
 		Parameterized: j.ParameterizedJob != nil && !j.Dispatched,

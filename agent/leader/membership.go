@@ -5,17 +5,22 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/nomad/api"
 )
 
 // Raft is the consensus group, as the leader changes it.
 type Raft interface {
 	Servers() ([]RaftServer, error)
 	AddVoter(ctx context.Context, id, addr string) error
+	AddNonvoter(ctx context.Context, id, addr string) error
 	Remove(ctx context.Context, id string) error
 }
 
 // RaftServer is a member of the consensus group.
-type RaftServer struct{ ID, Addr string }
+type RaftServer struct {
+	ID, Addr string
+	Voter    bool
+}
 
 // deadServer is how long a failed server stays a voter. Longer keeps a server
 // that restarts slowly; shorter restores the group's tolerance sooner.
@@ -62,10 +67,14 @@ func (m *membership) reconcile(ctx context.Context, now time.Time) time.Duration
 		m.log.Warn("read the raft configuration", "err", err)
 		return 5 * time.Second
 	}
-	add, remove, again := planVoters(servers, m.l.cfg.Members.Members(), m.l.cfg.KeepDead, now)
+	add, remove, again := planVoters(servers, m.l.cfg.Members.Members(), m.l.autopilot(), now)
 	for _, s := range add {
-		m.log.Info("server joins", "node", s.ID, "addr", s.Addr)
-		if err := m.l.cfg.Raft.AddVoter(ctx, s.ID, s.Addr); err != nil {
+		join := m.l.cfg.Raft.AddNonvoter
+		if s.Voter {
+			join = m.l.cfg.Raft.AddVoter
+		}
+		m.log.Info("server joins", "node", s.ID, "addr", s.Addr, "voter", s.Voter)
+		if err := join(ctx, s.ID, s.Addr); err != nil {
 			m.log.Warn("add server", "node", s.ID, "err", err)
 			again = min(again, 2*time.Second)
 		}
@@ -80,26 +89,48 @@ func (m *membership) reconcile(ctx context.Context, now time.Time) time.Duration
 	return again
 }
 
-// planVoters says which servers to add and to remove. A server that left is
-// removed at once; one that failed only after deadServer, one at a time, and only
-// while the living stay a majority of the group as it is, so that a clean-up
-// never costs the quorum; never, if the dead are to be kept.
-func planVoters(servers []RaftServer, members []Member, keepDead bool, now time.Time) (add []RaftServer, remove []string, again time.Duration) {
+// autopilot is the settings in force: those that were set over the API, else those of
+// this server's configuration.
+func (l *Leader) autopilot() *api.AutopilotConfiguration {
+	if set := l.cfg.State.Snapshot().Autopilot(nil); set != nil {
+		return set
+	}
+	return l.cfg.Autopilot
+}
+
+// planVoters says which servers to add and to remove. A server that joins gets the
+// log at once, and a vote once it has been alive for ServerStabilizationTime; one that
+// votes already and moved keeps its vote. A server that left is removed at once; one
+// that failed only after deadServer, one at a time, and only while the living stay a
+// majority of the group as it is, so that a clean-up never costs the quorum; never
+// below MinQuorum, and never without CleanupDeadServers.
+func planVoters(servers []RaftServer, members []Member, set *api.AutopilotConfiguration, now time.Time) (add []RaftServer, remove []string, again time.Duration) {
 	again = time.Minute
 	known := map[string]Member{}
 	for _, m := range members {
 		known[m.ID] = m
 	}
-	voters, alive := map[string]string{}, 0
+	group, voters, alive := map[string]RaftServer{}, 0, 0
 	for _, s := range servers {
-		voters[s.ID] = s.Addr
-		if known[s.ID].Alive {
-			alive++
+		group[s.ID] = s
+		if s.Voter {
+			voters++
+			if known[s.ID].Alive {
+				alive++
+			}
 		}
 	}
 	for _, m := range members {
-		if m.Server && m.Alive && voters[m.ID] != m.Addr {
-			add = append(add, RaftServer{ID: m.ID, Addr: m.Addr})
+		s, has := group[m.ID]
+		if !m.Server || !m.Alive || has && s.Voter && s.Addr == m.Addr {
+			continue
+		}
+		stable := now.Sub(m.Since) >= set.ServerStabilizationTime
+		if !stable {
+			again = min(again, set.ServerStabilizationTime-now.Sub(m.Since))
+		}
+		if vote := stable || s.Voter; !has || vote || s.Addr != m.Addr {
+			add = append(add, RaftServer{ID: m.ID, Addr: m.Addr, Voter: vote})
 		}
 	}
 	for _, s := range servers {
@@ -108,10 +139,10 @@ func planVoters(servers []RaftServer, members []Member, keepDead bool, now time.
 		case !ok || m.Alive:
 		case m.Left:
 			remove = append(remove, s.ID)
-		case keepDead:
+		case !set.CleanupDeadServers, s.Voter && voters <= int(set.MinQuorum):
 		case now.Sub(m.Since) < deadServer:
 			again = min(again, deadServer-now.Sub(m.Since))
-		case len(remove) == 0 && alive > len(servers)/2:
+		case len(remove) == 0 && alive > voters/2:
 			remove = append(remove, s.ID)
 			again = min(again, 5*time.Second)
 		}

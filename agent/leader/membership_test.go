@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/nomad/api"
+
+	"github.com/selfheal/selfheal/agent/state"
 )
 
 func TestPlanVoters(t *testing.T) {
@@ -17,27 +20,34 @@ func TestPlanVoters(t *testing.T) {
 	left.Left = true
 	client := server("n", true, long)
 	client.Server = false
-	three := []RaftServer{{"a", "a:4647"}, {"b", "b:4647"}, {"c", "c:4647"}}
+	three := []RaftServer{{"a", "a:4647", true}, {"b", "b:4647", true}, {"c", "c:4647", true}}
+	joined := []RaftServer{{"c", "c:4647", false}}
+	def, keep, quorum := state.DefaultAutopilot(), state.DefaultAutopilot(), state.DefaultAutopilot()
+	keep.CleanupDeadServers, quorum.MinQuorum = false, 3
 	for _, tc := range []struct {
 		name    string
 		servers []RaftServer
 		members []Member
 		add     []RaftServer
 		remove  []string
-		keep    bool
+		set     *api.AutopilotConfiguration
 	}{
-		{"all is well", three, []Member{server("a", true, long), server("b", true, long), server("c", true, long)}, nil, nil, false},
-		{"a server joins", three[:2], []Member{server("a", true, long), server("b", true, long), server("c", true, now)}, three[2:], nil, false},
-		{"a client is no voter", three[:1], []Member{server("a", true, long), client}, nil, nil, false},
-		{"a server moved to another address", []RaftServer{{"a", "old:4647"}}, []Member{server("a", true, long)}, three[:1], nil, false},
-		{"a server left", three, []Member{server("a", true, long), left, server("c", true, long)}, nil, []string{"b"}, false},
-		{"a server failed just now", three, []Member{server("a", true, long), server("b", false, short), server("c", true, long)}, nil, nil, false},
-		{"a server failed long ago", three, []Member{server("a", true, long), server("b", false, long), server("c", true, long)}, nil, []string{"b"}, false},
-		{"a server failed long ago, and the dead are kept", three, []Member{server("a", true, long), server("b", false, long), server("c", true, long)}, nil, nil, true},
-		{"no majority is left to agree on it", three, []Member{server("a", true, long), server("b", false, long), server("c", false, long)}, nil, nil, false},
-		{"gossip has not heard of it yet", three, []Member{server("a", true, long), server("b", true, long)}, nil, nil, false},
+		{"all is well", three, []Member{server("a", true, long), server("b", true, long), server("c", true, long)}, nil, nil, def},
+		{"a server joins", three[:2], []Member{server("a", true, long), server("b", true, long), server("c", true, now)}, joined, nil, def},
+		{"a server that joined is stable", append(three[:2:2], joined...), []Member{server("a", true, long), server("b", true, long), server("c", true, long)}, three[2:], nil, def},
+		{"a server that joined is not stable yet", append(three[:2:2], joined...), []Member{server("a", true, long), server("b", true, long), server("c", true, now.Add(-9*time.Second))}, nil, nil, def},
+		{"a voter moved and is back just now", []RaftServer{{"a", "a:4647", true}, {"b", "old:4647", true}}, []Member{server("a", true, long), server("b", true, now)}, three[1:2], nil, def},
+		{"a server failed long ago, below the least quorum", three, []Member{server("a", true, long), server("b", false, long), server("c", true, long)}, nil, nil, quorum},
+		{"a client is no voter", three[:1], []Member{server("a", true, long), client}, nil, nil, def},
+		{"a server moved to another address", []RaftServer{{"a", "old:4647", true}}, []Member{server("a", true, long)}, three[:1], nil, def},
+		{"a server left", three, []Member{server("a", true, long), left, server("c", true, long)}, nil, []string{"b"}, def},
+		{"a server failed just now", three, []Member{server("a", true, long), server("b", false, short), server("c", true, long)}, nil, nil, def},
+		{"a server failed long ago", three, []Member{server("a", true, long), server("b", false, long), server("c", true, long)}, nil, []string{"b"}, def},
+		{"a server failed long ago, and the dead are kept", three, []Member{server("a", true, long), server("b", false, long), server("c", true, long)}, nil, nil, keep},
+		{"no majority is left to agree on it", three, []Member{server("a", true, long), server("b", false, long), server("c", false, long)}, nil, nil, def},
+		{"gossip has not heard of it yet", three, []Member{server("a", true, long), server("b", true, long)}, nil, nil, def},
 	} {
-		add, remove, again := planVoters(tc.servers, tc.members, tc.keep, now)
+		add, remove, again := planVoters(tc.servers, tc.members, tc.set, now)
 		if d := cmp.Diff(tc.add, add); d != "" {
 			t.Errorf("%s: add: %s", tc.name, d)
 		}

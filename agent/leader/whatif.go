@@ -56,9 +56,8 @@ func nodeName(snap *state.Snapshot, id string) string {
 	return id
 }
 
-// briefWork bounds a question that somebody asks in passing: about a fifth of a second of
-// one core.
-const briefWork = 2_000_000
+// briefWork bounds a question that somebody asks in passing: about a second of one core.
+const briefWork = 10_000_000
 
 // ResilienceQuery is a question about the loss of nodes.
 type ResilienceQuery struct {

@@ -338,6 +338,10 @@ func TestIdentity(t *testing.T) {
 		}
 	}
 
+	if _, err := c.ring(Config{Issuer: "https://other.example.com"}).Verify(plain.JWT, now); err != nil {
+		t.Errorf("after the issuer was configured anew: %v", err)
+	}
+
 	// It outlives a rotation, and its key the allocation.
 	c.rotate(r, false)
 	if _, err := r.Verify(plain.JWT, now); err != nil {

@@ -47,6 +47,7 @@ var eventKinds = map[string]eventKind{
 			TypeRegisterNode: "NodeRegistration", TypeNodeEligibility: "NodeEligibility", TypeNodeDrain: "NodeDrain",
 		},
 		facts: func(row any) eventFacts { return eventFacts{key: row.(*Node).ID} },
+		show:  func(row any) any { return &row.(*Node).Node }, // without the secret
 	},
 	TableAllocs: {
 		topic: api.TopicAllocation, field: "Allocation", usual: "AllocationUpdated",
@@ -77,6 +78,7 @@ var eventKinds = map[string]eventKind{
 			s := row.(*Service)
 			return eventFacts{s.Namespace, s.ID, []string{s.JobID, s.ServiceName}}
 		},
+		show: func(row any) any { return &row.(*Service).ServiceRegistration },
 	},
 	TableVariables: {
 		topic: "Variable", field: "Variable", usual: "VariableUpserted", gone: "VariableDeleted",
@@ -85,6 +87,21 @@ var eventKinds = map[string]eventKind{
 	TableNodePools: {
 		topic: api.TopicNodePool, field: "NodePool", usual: "NodePoolUpserted", gone: "NodePoolDeleted",
 		facts: func(row any) eventFacts { return eventFacts{key: row.(*api.NodePool).Name} },
+	},
+	TableCSIVolumes: {
+		topic: "CSIVolume", field: "Volume", usual: "CSIVolumeRegistered", gone: "CSIVolumeDeregistered",
+		facts: func(row any) eventFacts {
+			v := row.(*api.CSIVolume)
+			return eventFacts{v.Namespace, v.ID, []string{v.Name, v.PluginID}}
+		},
+		show: func(row any) any { return ShownCSIVolume(row.(*api.CSIVolume)) },
+	},
+	TableHostVolumes: {
+		topic: "HostVolume", field: "Volume", usual: "HostVolumeRegistered", gone: "HostVolumeDeleted",
+		facts: func(row any) eventFacts {
+			v := row.(*api.HostVolume)
+			return eventFacts{v.Namespace, v.ID, []string{v.Name, v.NodeID}}
+		},
 	},
 	TableACLTokens: {
 		topic: "ACLToken", field: "ACLToken", usual: "ACLTokenUpserted", gone: "ACLTokenDeleted",

@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -12,6 +13,16 @@ import (
 // ErrSlowReader tells a subscriber of the event stream that it fell behind what is
 // buffered: it has to start again.
 var ErrSlowReader = errors.New("event stream: reader is too slow, events were dropped")
+
+// ErrEventGap tells a subscriber, once, that events which it asked for are not
+// buffered any more, here or since the state came out of a snapshot: those with an
+// index from First to Last may be missing. The subscription goes on after them.
+type ErrEventGap struct{ First, Last uint64 }
+
+// Error says what the reader has to know.
+func (e ErrEventGap) Error() string {
+	return fmt.Sprintf("events from index %d to %d are not buffered any more: read what they would have said, then go on", e.First, e.Last)
+}
 
 // maxBufferedEvents bounds the buffer when single log entries change very many
 // rows: about 1 MiB of changes, and at most 7 MiB of allocations that they replaced.
@@ -28,6 +39,7 @@ type EventBroker struct {
 	ring   []commit      // oldest first
 	next   uint64        // number of the commit to come; ring holds next-len(ring) to next-1
 	events int           // changes in ring
+	lost   uint64        // events up to this index are not in ring
 	more   chan struct{} // closed at the next publish
 }
 
@@ -44,11 +56,15 @@ func newEventBroker(buffer int, now func() *Snapshot) *EventBroker {
 func (b *EventBroker) publish(cmd Type, changes []Change) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if changes[0].Table == TableRestore { // what led from the last commit to here was never seen
+		b.ring, b.events, b.lost = nil, 0, changes[0].Index
+	}
 	b.ring = append(b.ring, commit{cmd, changes})
 	b.next++
 	b.events += len(changes)
 	for len(b.ring) > b.buffer || b.events > maxBufferedEvents && len(b.ring) > 1 {
 		b.events -= len(b.ring[0].changes)
+		b.lost = max(b.lost, b.ring[0].changes[0].Index)
 		b.ring[0] = commit{} // the array outlives the slice's start
 		b.ring = b.ring[1:]
 	}
@@ -60,6 +76,8 @@ func (b *EventBroker) publish(cmd Type, changes []Change) {
 type Subscription struct {
 	b         *EventBroker
 	at        uint64 // number of the next commit to read
+	after     uint64 // index that the reader has seen: a server may be behind the one that it saw it on
+	gap       *ErrEventGap
 	topics    map[string][]string
 	namespace string
 }
@@ -67,12 +85,16 @@ type Subscription struct {
 // Subscribe reads the events after index (0: only those to come). topics maps a
 // topic ("Job", "*") to the keys wanted of it ("*" or none: all); nil means
 // everything. namespace "*" means all of them; rows without a namespace (nodes,
-// pools) pass any. An index older than the buffer starts with the oldest there is.
+// pools) pass any. An index older than the buffer starts with the oldest there is, after
+// an ErrEventGap.
 func (b *EventBroker) Subscribe(index uint64, topics map[string][]string, namespace string) *Subscription {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	sub := &Subscription{b: b, at: b.next, topics: topics, namespace: namespace}
+	sub := &Subscription{b: b, at: b.next, after: index, topics: topics, namespace: namespace}
 	if index > 0 {
+		if index < b.lost {
+			sub.gap = &ErrEventGap{First: index + 1, Last: b.lost}
+		}
 		first := b.next - uint64(len(b.ring))
 		newer := slices.IndexFunc(b.ring, func(c commit) bool { return c.changes[0].Index > index })
 		if newer >= 0 {
@@ -83,8 +105,12 @@ func (b *EventBroker) Subscribe(index uint64, topics map[string][]string, namesp
 }
 
 // Next waits for the next log entry with events of interest. Err is never set; the
-// error is ctx's, or ErrSlowReader.
+// error is ctx's, or ErrSlowReader, or once an ErrEventGap.
 func (s *Subscription) Next(ctx context.Context) (api.Events, error) {
+	if gap := s.gap; gap != nil {
+		s.gap = nil
+		return api.Events{}, *gap
+	}
 	for {
 		c, more, err := s.step()
 		if err != nil {
@@ -96,6 +122,9 @@ func (s *Subscription) Next(ctx context.Context) (api.Events, error) {
 			case <-ctx.Done():
 				return api.Events{}, ctx.Err()
 			}
+			continue
+		}
+		if c.changes[0].Index <= s.after {
 			continue
 		}
 		if ev := s.eventsOf(c); len(ev.Events) > 0 {
@@ -145,14 +174,8 @@ func (s *Subscription) eventsOf(c commit) api.Events {
 			view.Job = nil // as large as all the rest, and the same for each
 			payload[kind.field] = view
 		}
-		if s, isService := row.(*Service); isService {
-			payload[kind.field] = &s.ServiceRegistration
-		}
 		if v, isVariable := row.(*Variable); isVariable {
 			payload[kind.field] = v.eventView() // without its items and its lock's ID
-		}
-		if n, isNode := row.(*Node); isNode {
-			payload[kind.field] = &n.Node // without the secret
 		}
 		if ch.After == nil && ch.Table == TableJobs {
 			payload["Deleted"] = true

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -114,10 +115,61 @@ func TestEventStreamResumesAndTellsSlowReaders(t *testing.T) {
 		t.Errorf("resumed after 13: %v, want %v", got, want)
 	}
 	old := s.Events().Subscribe(1, map[string][]string{"Job": nil}, "*")
+	var gap ErrEventGap
+	if _, err := old.Next(t.Context()); !errors.As(err, &gap) || gap != (ErrEventGap{First: 2, Last: 11}) {
+		t.Errorf("an index older than the buffer: %v", err)
+	}
 	if got := read(t, old, 1); got[0] != "Job JobRegistered c" {
 		t.Errorf("an index older than the buffer starts with %v", got)
 	}
 	if _, err := slow.Next(t.Context()); !errors.Is(err, ErrSlowReader) {
 		t.Errorf("a slow reader: %v", err)
+	}
+}
+
+// TestEventGaps: who asks for what is not there any more is told so, once; who is ahead
+// of this server is not told again what it knows.
+func TestEventGaps(t *testing.T) {
+	l := newLog(t)
+	l.placed("web", 1)
+	first := l.s.Snapshot().LastIndex()
+	for i := range 150 { // more than are buffered
+		l.must(&UpsertNodePool{Pool: &api.NodePool{Name: "pool", Description: strings.Repeat("x", i)}})
+	}
+	last := l.s.Snapshot().LastIndex()
+
+	old := l.s.Events().Subscribe(first, nil, "*")
+	var gap ErrEventGap
+	if _, err := old.Next(t.Context()); !errors.As(err, &gap) || gap.First != first+1 || gap.Last != last-100 {
+		t.Errorf("an index that is gone: %v, want a gap from %d to %d", err, first+1, last-100)
+	}
+	if ev, err := old.Next(t.Context()); err != nil || ev.Index != last-99 {
+		t.Errorf("after the gap: %d %v, want %d", ev.Index, err, last-99)
+	}
+	if ev, err := l.s.Events().Subscribe(last-100, nil, "*").Next(t.Context()); err != nil || ev.Index != last-99 {
+		t.Errorf("the oldest index that is there: %d %v, want %d and no gap", ev.Index, err, last-99)
+	}
+
+	ahead := l.s.Events().Subscribe(last+2, nil, "*")
+	for i := range 3 {
+		l.must(&UpsertNodePool{Pool: &api.NodePool{Name: "pool", Description: strings.Repeat("y", i)}})
+	}
+	if ev, err := ahead.Next(t.Context()); err != nil || ev.Index != last+3 {
+		t.Errorf("who has seen %d is sent %d %v next", last+2, ev.Index, err)
+	}
+
+	var saved bytes.Buffer
+	if _, err := l.s.Snapshot().WriteTo(&saved); err != nil {
+		t.Fatal(err)
+	}
+	follower, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := follower.Restore(&saved); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := follower.Events().Subscribe(last, nil, "*").Next(t.Context()); !errors.As(err, &gap) || gap.Last != last+3 {
+		t.Errorf("what only the snapshot knows: %v, want a gap to %d", err, last+3)
 	}
 }

@@ -135,4 +135,12 @@ var commands = [...]handler{
 	TypeDeleteVariable:        on(applyDeleteVariable),
 	TypeLockVariable:          on(applyLockVariable),
 	TypeRekeyVariables:        on(applyRekeyVariables),
+
+	TypeUpsertCSIVolume:     on(applyUpsertCSIVolume),
+	TypeDeregisterCSIVolume: on(applyDeregisterCSIVolume),
+	TypeUpsertHostVolume:    on(applyUpsertHostVolume),
+	TypeDeleteHostVolume:    on(applyDeleteHostVolume),
+	TypeSetAutopilot:        on(applySetAutopilot),
+	TypeTagVersion:          on(applyTagVersion),
+	TypeUntagVersion:        on(applyUntagVersion),
 }

@@ -146,9 +146,10 @@ func (t *tx) putSubmission(j *api.Job, s *api.JobSubmission) {
 }
 
 // pruneVersions forgets the oldest versions beyond the limit, but for the newest
-// stable one, which a revert may need, and those that allocations still run.
+// stable one, which a revert may need, and those that allocations still run. Tagged
+// ones stay and do not count.
 func (t *tx) pruneVersions(j *api.Job) {
-	versions := t.JobVersions(nil, *j.Namespace, *j.ID)
+	versions := slices.DeleteFunc(t.JobVersions(nil, *j.Namespace, *j.ID), func(v *api.Job) bool { return v.VersionTag != nil })
 	excess := len(versions) - 1 - t.s.versions
 	if excess <= 0 {
 		return
@@ -296,13 +297,7 @@ func (t *tx) markStable(ns, id string, version uint64, stable bool) any {
 	}
 	j := *v.job
 	j.Stable = &stable
-	if current := t.Job(nil, ns, id); *current.Version == version {
-		t.putJob(current, &j)
-		return nil
-	}
-	j.ModifyIndex = new(t.index)
-	t.insert(TableVersions, &jobVersion{&j, v.shared})
-	t.tables[TableVersions] = struct{}{}
+	t.putVersion(t.Job(nil, ns, id), v, &j)
 	return nil
 }
 

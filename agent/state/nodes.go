@@ -33,6 +33,7 @@ func applyRegisterNode(t *tx, c *RegisterNode) any {
 		return result
 	}
 	t.putNode(old, &n)
+	t.settleVolumes(&n)
 	if old != nil && old.BootID != "" && old.BootID != n.BootID {
 		t.markRebooted(n.ID)
 		t.dropServicesOn(n.ID)

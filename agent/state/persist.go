@@ -123,6 +123,9 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	saveRows[token](sv, s, recToken, tableTokens)
 	saveRows[jobScalings](sv, s, recScaling, tableScalings)
 	saveRows[launched](sv, s, recLaunch, tableLaunch)
+	saveRows[api.CSIVolume](sv, s, recCSIVolume, TableCSIVolumes)
+	saveRows[api.HostVolume](sv, s, recHostVolume, TableHostVolumes)
+	saveRows[api.AutopilotConfiguration](sv, s, recAutopilot, TableAutopilot)
 	s.saveACL(sv)
 	saveRows[KeyEncryptionKey](sv, s, recKEK, tableKEK)
 	saveRows[RootKey](sv, s, recRootKey, TableRootKeys)
@@ -207,6 +210,9 @@ var loaders = [...]func(*loader, []byte) error{
 	recToken:       load[token](tableTokens),
 	recScaling:     load[jobScalings](tableScalings),
 	recLaunch:      load[launched](tableLaunch),
+	recCSIVolume:   load[api.CSIVolume](TableCSIVolumes),
+	recHostVolume:  load[api.HostVolume](TableHostVolumes),
+	recAutopilot:   load[api.AutopilotConfiguration](TableAutopilot),
 
 	recACLPolicy:      load[api.ACLPolicy](TableACLPolicies),
 	recACLRole:        load[api.ACLRole](TableACLRoles),

@@ -23,7 +23,8 @@ func (t *tx) autoRevert(d *api.Deployment) (version *uint64, outcome string) {
 	case SameSpec(current, stable): // it would fail again, and again
 		return nil, fmt.Sprintf(" - not rolling back to stable job version %d as current job has same specification", *stable.Version)
 	}
-	t.storeJob(current, stable)
+	again := t.storeJob(current, stable)
+	t.markStable(d.Namespace, d.JobID, *again.Version, true) // it has run well before: nobody has to promote it
 	return stable.Version, fmt.Sprintf(" - rolling back to job version %d", *stable.Version)
 }
 

@@ -152,6 +152,9 @@ var tables = []table{
 	{TableRebalance, []index{identity(func(*Rebalancing) []byte { return joinKey("") })}},
 	{TableScheduler, []index{identity(func(*api.SchedulerConfiguration) []byte { return joinKey("") })}},
 	{TableClusterMeta, []index{identity(func(*ClusterMeta) []byte { return joinKey("") })}},
+	{TableCSIVolumes, csiVolumeIndexes},
+	{TableHostVolumes, hostVolumeIndexes},
+	{TableAutopilot, autopilotIndexes},
 	{TableACLPolicies, []index{identity(func(p *api.ACLPolicy) []byte { return joinKey(p.Name) })}},
 	{TableACLTokens, []index{
 		identity(func(t *api.ACLToken) []byte { return joinKey(t.AccessorID) }),

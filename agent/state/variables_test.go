@@ -220,3 +220,44 @@ func TestVariableEvents(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestLockModel draws what three rivals and the leader do to one lock, and holds the
+// state against a model of one line: who holds it, or until when nobody may.
+func TestLockModel(t *testing.T) {
+	const delay = 3 * time.Second
+	rapid.Check(t, func(rt *rapid.T) {
+		l := newLog(t)
+		l.must(&AddRootKey{Key: rootKey("k")})
+		holder, free := "", time.Time{}
+		for range 40 {
+			who := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "who")
+			op := rapid.SampledFrom([]string{LockAcquire, LockRenew, LockRelease, LockExpire}).Draw(rt, "op")
+			c := &LockVariable{Op: op, Namespace: "default", Path: "p", LockID: who, TTL: time.Minute, Delay: delay, KeyID: "k", Sealed: []byte("s")}
+			if held := l.snap().VariableLock(nil, "default", "p"); held != nil {
+				c.Renewals = held.Renewals - uint64(rapid.IntRange(0, 1).Draw(rt, "late"))
+			}
+			current := l.snap().VariableLock(nil, "default", "p")
+			ok := !l.must(c).(*VariableResult).Conflict
+			now := epoch.Add(time.Duration(l.index) * time.Second)
+			want := holder == who
+			switch op {
+			case LockAcquire:
+				want = want || holder == "" && !free.After(now)
+			case LockExpire:
+				want = want && c.Renewals == current.Renewals
+			}
+			if ok != want {
+				rt.Fatalf("%s %s: %v, want %v (held by %q, free at %v, now %v)", who, op, ok, want, holder, free, now)
+			}
+			switch {
+			case !ok || op == LockRenew:
+			case op == LockAcquire:
+				holder = who
+			case op == LockExpire:
+				holder, free = "", now.Add(delay)
+			default:
+				holder, free = "", time.Time{}
+			}
+		}
+	})
+}
