@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/nomad/api"
 
 	"github.com/selfheal/selfheal/agent/config"
 	"github.com/selfheal/selfheal/agent/consensus"
@@ -83,6 +84,7 @@ func (a *Agent) startServer() error {
 	lc.Keys, lc.KeyPolicy = ring, leader.KeyPolicy{
 		Interval: a.cfg.Server.RootKeyGCInterval, Rotate: a.cfg.Server.RootKeyRotationThreshold, GC: a.cfg.Server.RootKeyGCThreshold,
 	}
+	lc.Scheduler = schedulerSettings(a.cfg.Server.Scheduler)
 	lc.Busy = func(loop string) leader.Busy { return a.metrics.Loop("leader." + loop).Begin }
 	s.leader = leader.New(lc)
 	a.gossip.Subscribe(func(e gossip.Event) {
@@ -179,6 +181,18 @@ func (s *server) term(ctx context.Context) (stop func()) {
 		cancel()
 		<-done
 		s.log.Info("this server no longer leads")
+	}
+}
+
+// schedulerSettings are the default_scheduler_config of the agent's configuration.
+func schedulerSettings(c config.Scheduler) *api.SchedulerConfiguration {
+	return &api.SchedulerConfiguration{
+		SchedulerAlgorithm: api.SchedulerAlgorithm(c.Algorithm), MemoryOversubscriptionEnabled: c.MemoryOversubscription,
+		RejectJobRegistration: c.RejectJobRegistration, PauseEvalBroker: c.Paused,
+		PreemptionConfig: api.PreemptionConfig{
+			SystemSchedulerEnabled: c.Preemption.System, SysBatchSchedulerEnabled: c.Preemption.SysBatch,
+			BatchSchedulerEnabled: c.Preemption.Batch, ServiceSchedulerEnabled: c.Preemption.Service,
+		},
 	}
 }
 

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -112,10 +113,20 @@ func (s *session) followFile(f fsFlags, c *api.Client, a *api.Allocation, name s
 	origin, offset, lines := f.ends().logOrigin()
 	frames, errs := c.AllocFS().Stream(a, name, origin, offset, ctx.Done(), (&api.QueryOptions{Namespace: a.Namespace}).WithContext(ctx))
 	out := &lastLines{w: s.out, keep: lines}
+	write := func(frame *api.StreamFrame) error {
+		if frame.FileEvent != "" {
+			s.say("%s", frame.FileEvent)
+		}
+		_, err := out.Write(frame.Data)
+		return errors.Join(err, out.flush())
+	}
 	for {
 		select {
 		case err := <-errs:
-			if ctx.Err() != nil {
+			if restErr := restOf(frames, write); restErr != nil {
+				return restErr
+			}
+			if ctx.Err() != nil || errors.Is(err, io.EOF) {
 				return nil
 			}
 			return fmt.Errorf("follow %s: %w", name, err)
@@ -123,19 +134,31 @@ func (s *session) followFile(f fsFlags, c *api.Client, a *api.Allocation, name s
 			if !ok {
 				return nil
 			}
-			if frame == nil {
-				continue
-			}
-			if frame.FileEvent != "" {
-				s.say("%s", frame.FileEvent)
-			}
-			if _, err := out.Write(frame.Data); err != nil {
-				return err
-			}
-			if err := out.flush(); err != nil {
-				return err
+			if frame != nil {
+				if err := write(frame); err != nil {
+					return err
+				}
 			}
 		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// restOf passes on the frames that came before an error and were not looked at.
+func restOf(frames <-chan *api.StreamFrame, write func(*api.StreamFrame) error) error {
+	for {
+		select {
+		case frame, ok := <-frames:
+			if !ok {
+				return nil
+			}
+			if frame != nil {
+				if err := write(frame); err != nil {
+					return err
+				}
+			}
+		default:
 			return nil
 		}
 	}

@@ -25,7 +25,7 @@ func (f *jobFile) rows() []flagRow {
 	return []flagRow{
 		{"var", "KEY=VALUE", "Set a variable of the job file; may be repeated. NOMAD_VAR_key in the environment is weaker.", &f.vars, nil},
 		{"var-file", "PATH", "Read variables from this file; may be repeated.", &f.varFiles, complete.PredictFiles("*.hcl")},
-		{"hcl2-strict", "", "Refuse variables in a -var-file that the job file does not declare (default true).", &f.strict, nil},
+		{"hcl2-strict", "", "Refuse variables of -var and -var-file that the job file does not declare (default true).", &f.strict, nil},
 		{"json", "", "The job file is JSON; it is recognised without this flag.", &f.json, nil},
 	}
 }

@@ -63,10 +63,21 @@ func (l *logStream) copy(ctx context.Context, origin string, offset int64, lines
 		late = timer.C
 	}
 	finish := func() error { return errors.Join(found.flush(), out.flush()) }
+	write := func(frame *api.StreamFrame) error {
+		if found != nil {
+			_, err := found.Write(frame.Data)
+			return err
+		}
+		_, err := out.Write(frame.Data)
+		if err == nil && l.f.follow {
+			err = out.flush()
+		}
+		return err
+	}
 	for {
 		select {
 		case err := <-errs:
-			_ = finish()
+			_ = errors.Join(restOf(frames, write), finish())
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -78,13 +89,7 @@ func (l *logStream) copy(ctx context.Context, origin string, offset int64, lines
 			if frame == nil {
 				continue
 			}
-			var err error
-			if found != nil {
-				_, err = found.Write(frame.Data)
-			} else if _, err = out.Write(frame.Data); err == nil && l.f.follow {
-				err = out.flush()
-			}
-			if err != nil {
+			if err := write(frame); err != nil {
 				return err
 			}
 		case <-late:

@@ -160,7 +160,7 @@ func (s *session) explain(err error) string {
 	if errors.As(err, &unexpected) && unexpected.HasStatusCode() {
 		body := strings.TrimSpace(unexpected.Body())
 		switch {
-		case unexpected.StatusCode() == 403:
+		case unexpected.StatusCode() == 403 && strings.HasSuffix(body, "ermission denied") || strings.HasSuffix(body, "token not found"):
 			return body + " (-token, SELFHEAL_TOKEN)"
 		case body != "":
 			return body

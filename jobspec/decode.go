@@ -96,13 +96,17 @@ func (d *decoder) structure(b block, dst reflect.Value) {
 	}
 }
 
-// singleMap reports whether a block is a whole map (env), so that there is one of it.
+// singleMap reports whether a block is a whole map, so that there is one of it.
 func singleMap(s shape, name string, dst reflect.Value) bool {
 	field, known := s.fields[name]
-	if !known {
-		return false
-	}
-	t := dst.Field(field.index).Type()
+	return known && isWholeMap(dst.Field(field.index).Type())
+}
+
+// isWholeMap reports whether a field takes all that one block says as its keys: env,
+// meta, config, options, headers. Such a block may also be written as an attribute,
+// whose keys may be any text and whose value any expression: public files do so with
+// all of them, since HCL1 made no difference.
+func isWholeMap(t reflect.Type) bool {
 	return t.Kind() == reflect.Map && t.Elem().Kind() != reflect.Pointer
 }
 
@@ -137,7 +141,7 @@ func (d *decoder) attribute(a *hclsyntax.Attribute, b block, s shape, dst reflec
 		return
 	}
 	f := dst.Field(field.index)
-	if field.isBlock && !alsoAttribute[a.Name] {
+	if field.isBlock && !isWholeMap(f.Type()) {
 		d.fail(a.NameRange, fmt.Sprintf("%s is a block", a.Name), fmt.Sprintf("write %s { } without the equals sign", a.Name))
 		return
 	}
@@ -147,10 +151,6 @@ func (d *decoder) attribute(a *hclsyntax.Attribute, b block, s shape, dst reflec
 	}
 	d.set(f, val, a.Expr.Range(), a.Name)
 }
-
-// alsoAttribute are the blocks that may be written as attributes: their keys may
-// then be any text, and the whole an expression.
-var alsoAttribute = map[string]bool{"env": true, "meta": true}
 
 // nested fills one field from a block.
 func (d *decoder) nested(b, parent block, s shape, dst reflect.Value) {

@@ -131,15 +131,22 @@ func TestVariableSources(t *testing.T) {
 	}
 }
 
-func TestUnknownVariableInFile(t *testing.T) {
-	in := Input{Path: "x", Body: []byte(`job "x" {}`), VarFiles: []VarFile{{Path: "f", Body: []byte(`v = 1`)}}}
-	job, diags := Parse(in)
-	if job == nil || len(diags.Warnings()) != 1 || diags.HasErrors() {
-		t.Errorf("lenient: job %v with %q; want a job and one warning", job, diags)
-	}
-	in.Strict = true
-	if job, diags = Parse(in); job != nil || !diags.HasErrors() {
-		t.Errorf("strict: job %v with %q; want an error", job, diags)
+func TestUndeclaredVariables(t *testing.T) {
+	for name, in := range map[string]Input{
+		"file": {VarFiles: []VarFile{{Path: "f", Body: []byte(`v = 1`)}}},
+		"flag": {Vars: map[string]string{"v": "1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in.Path, in.Body = "x", []byte(`job "x" {}`)
+			job, diags := Parse(in)
+			if job == nil || len(diags.Warnings()) != 1 || diags.HasErrors() {
+				t.Errorf("lenient: job %v with %q; want a job and one warning", job, diags)
+			}
+			in.Strict = true
+			if job, diags = Parse(in); job != nil || !diags.HasErrors() {
+				t.Errorf("strict: job %v with %q; want an error", job, diags)
+			}
+		})
 	}
 }
 

@@ -22,9 +22,7 @@ type gapTable []gap
 
 // gaps are the refused fields.
 var gaps = gapTable{
-	{in: "Job", field: "AllAtOnce", what: "all_at_once", instead: "leave it out: groups are placed one by one"},
 	{in: "Job", field: "Multiregion", what: "multiregion", instead: "submit the job to each region"},
-	{in: "Job", field: "UI", what: "ui", instead: "put the text into meta"},
 
 	{in: "TaskGroup", field: "Consul", what: "consul"},
 	{in: "NetworkResource", field: "Mode", what: "network mode %s", only: []string{"", "host"}, instead: `use mode = "host"`},

@@ -30,7 +30,7 @@ type Input struct {
 	// prefix may be left on). Unknown names are ignored. Weakest of the three.
 	EnvVars map[string]string
 
-	// Strict makes an undeclared variable in a VarFile an error instead of a warning.
+	// Strict makes an undeclared variable in Vars or a VarFile an error instead of a warning.
 	Strict bool
 
 	// Files is what file(), templatefile() and their like read from. Nil refuses

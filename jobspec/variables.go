@@ -47,7 +47,7 @@ func (e *evaluation) variables(r *root) map[string]cty.Value {
 	for _, name := range keys(e.in.Vars) {
 		v, ok := declared[name]
 		if !ok {
-			e.fail(hcl.Range{}, fmt.Sprintf("variable %q is given with -var but not declared in the job file", name), didYouMean(name, keys(declared)))
+			e.undeclared(hcl.Range{}, fmt.Sprintf("variable %q is given with -var but not declared in the job file", name), didYouMean(name, keys(declared)))
 			continue
 		}
 		e.setRaw(v, e.in.Vars[name], "-var "+name)
@@ -144,12 +144,17 @@ func (e *evaluation) setFile(declared map[string]*variable, file VarFile) {
 			v.value, v.from = e.constant(attr.Expr), attr.Expr.Range()
 			continue
 		}
-		d := Diagnostic{Severity: Warning, Summary: fmt.Sprintf("variable %q is not declared in the job file", name), Detail: didYouMean(name, keys(declared))}
-		if e.in.Strict {
-			d.Severity = Error
-		}
-		e.diags = append(e.diags, d.at(attr.NameRange))
+		e.undeclared(attr.NameRange, fmt.Sprintf("variable %q is not declared in the job file", name), didYouMean(name, keys(declared)))
 	}
+}
+
+// undeclared reports a value for a variable that the job file does not have.
+func (e *evaluation) undeclared(at hcl.Range, summary, detail string) {
+	d := Diagnostic{Severity: Warning, Summary: summary, Detail: detail}
+	if e.in.Strict {
+		d.Severity = Error
+	}
+	e.diags = append(e.diags, d.at(at))
 }
 
 // fileAttributes reads a variable file without evaluating it.

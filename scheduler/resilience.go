@@ -206,7 +206,8 @@ func (s *losses) findKinds() bool {
 	slices.SortFunc(s.kinds, func(a, b *kind) int {
 		return cmp.Or(cmp.Compare(b.lost, a.lost), strings.Compare(a.nodes[0], b.nodes[0]))
 	})
-	return true
+	s.t.work += len(s.kinds)
+	return s.t.rest()
 }
 
 // signatureWork is what it costs to describe an allocation, in nodes looked at.
@@ -245,6 +246,10 @@ func (s *losses) tryAll() {
 		for _, id := range k.nodes {
 			loss.NodeID = id
 			s.out.Nodes = append(s.out.Nodes, s.inTheName(loss, k.nodes[0]))
+		}
+		s.t.work += n
+		if !s.t.rest() {
+			return
 		}
 	}
 }

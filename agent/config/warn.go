@@ -43,7 +43,7 @@ func (c *Config) warnings() []string {
 }
 
 // unread are blocks whose keys are checked and that nothing acts on yet.
-var unread = []string{"consul.", "server.default_scheduler_config."}
+var unread = []string{"consul."}
 
 // firstKey is the first key, by name, that was given in a block; "" for none.
 func (c *Config) firstKey(block string) string {

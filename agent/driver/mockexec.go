@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -38,6 +39,10 @@ func (t *mockTask) Exec(ctx context.Context, cmd Command) (int, error) {
 	ended := make(chan mockEnd, 1)
 	quit := make(chan struct{})
 	defer close(quit)
+	out, errs := &gate{to: cmd.Stdout}, &gate{to: cmd.Stderr}
+	defer out.close()
+	defer errs.close()
+	cmd.Stdout, cmd.Stderr = out, errs
 	if config := run.config.exec; config != nil {
 		go config.perform(cmd, ended, quit)
 	} else {
@@ -55,6 +60,30 @@ func (t *mockTask) Exec(ctx context.Context, cmd Command) (int, error) {
 			return 0, fmt.Errorf("exec: %w", ctx.Err())
 		}
 	}
+}
+
+// gate lets nothing through any more once its command is over: whoever called Exec
+// has its writers back.
+type gate struct {
+	mu   sync.Mutex
+	to   io.Writer
+	shut bool
+}
+
+// Write implements io.Writer.
+func (g *gate) Write(p []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut {
+		return 0, io.ErrClosedPipe
+	}
+	return g.to.Write(p)
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = true
 }
 
 // mockEnd is how a command of a mock ended.

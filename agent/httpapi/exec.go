@@ -152,6 +152,9 @@ func (a *API) execTarget(r *request, allocID string) ([]string, error) {
 		return a.cfg.Peers.Servers(a.cfg.Region), nil
 	}
 	addr, err := a.nodeAddr("", allocID)
+	if lead := a.cfg.Peers.Leader(); a.maybeLate(err) && lead != "" && lead != a.cfg.Self {
+		return []string{lead}, nil
+	}
 	if err == nil && addr == "" {
 		return nil, nil
 	}

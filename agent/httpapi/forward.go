@@ -154,11 +154,26 @@ func (a *API) carryToNode(r *request) (any, bool, error) {
 		return a.carryToServer(r)
 	}
 	addr, err := a.nodeAddr(nodeID, allocID)
+	if a.maybeLate(err) {
+		if out, done, err := a.carryToLeader(r); done {
+			return out, done, err
+		}
+		addr, err = a.nodeAddr(nodeID, allocID)
+	}
 	if addr == "" || err != nil {
 		return nil, err != nil, err
 	}
 	out, err := a.forward(r, addr, r.Context())
 	return out, true, err
+}
+
+// maybeLate reports whether what this server does not know may be known to the leader.
+func (a *API) maybeLate(err error) bool {
+	if err == nil || a.cfg.Raft.IsLeader() {
+		return false
+	}
+	code, _ := answer(err)
+	return code == http.StatusNotFound
 }
 
 // nodeAddr is the cluster port of a node, or of the node of an allocation; "" when

@@ -106,8 +106,8 @@ type route struct {
 	asks bool
 }
 
-// routes is everything that the http port answers, by group; routes_later.go
-// lists what is refused.
+// routes is everything that the http port answers, by group;
+// routes_enterprise.go lists what is refused.
 func routes() []route {
 	table := []route{}
 	for _, group := range [][]route{
@@ -116,7 +116,7 @@ func routes() []route {
 		aclRoutes,
 		variableRoutes, rootKeyRoutes, identityRoutes,
 		toldRoutes, volumeRoutes,
-		laterRoutes(),
+		enterpriseRoutes(),
 	} {
 		table = append(table, group...)
 	}
@@ -245,7 +245,7 @@ var agentRoutes = []route{
 	{method: get, path: "/v1/agent/monitor", right: agentRead, where: onAgent, do: agentMonitor},
 	{method: get, path: "/v1/agent/host", right: agentRead, where: onAgent, do: agentHost},
 	{method: get, path: "/v1/agent/pprof/{profile}", right: agentWrite, where: onAgent, do: agentPprof},
-	{method: get, path: "/v1/metrics", right: agentRead, where: here, do: metrics},
+	{method: get, path: "/v1/metrics", right: anyone, where: here, do: metrics},
 }
 
 var operatorRoutes = []route{

@@ -41,6 +41,8 @@ type Config struct {
 	// Keys keeps the root keyring; nil: there is none to keep.
 	Keys      Keys
 	KeyPolicy KeyPolicy
+	// Scheduler is what a new cluster's scheduler is set to; nil: the built-in settings.
+	Scheduler *api.SchedulerConfiguration
 	// Busy gives a loop its busy meter; nil measures nothing.
 	Busy func(loop string) Busy
 }
@@ -117,6 +119,9 @@ func (l *Leader) Run(ctx context.Context) error {
 	for _, f := range l.feeds {
 		f.open()
 		defer f.close()
+	}
+	if err := l.seedSettings(ctx); err != nil {
+		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, loop := range []struct {

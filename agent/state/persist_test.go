@@ -254,6 +254,15 @@ func FuzzApply(f *testing.F) {
 		f.Add(byte(kind), []byte(`{"Job":{"ID":"web","Namespace":"default","Type":"service","Priority":50,"TaskGroups":[{"Name":"web","Tasks":[{}]}]}}`))
 	}
 	f.Add(byte(TypeApplyPlans), []byte(`{"Plans":[{"EvalID":"x","Namespace":"default","JobID":"web","Placements":[{"Group":"web"}],"Nodes":["a"],"Evals":[null]}]}`))
+	for kind, body := range map[Type]string{
+		TypeBootstrapACL: `{"Token":{"AccessorID":"a","SecretID":"b"}}`, TypeUpsertACLTokens: `{"Tokens":[{"AccessorID":"a","SecretID":"b","Roles":[null]},null]}`,
+		TypeUpsertACLPolicies: `{"Policies":[{"Name":"p"},null]}`, TypeUpsertACLRoles: `{"Roles":[{"ID":"a","Name":"b","Policies":[null]}]}`,
+		TypeUpsertACLAuthMethods: `{"Methods":[{"Name":"m"}]}`, TypeUpsertACLBindingRules: `{"Rules":[{"ID":"a","AuthMethod":"m"}]}`,
+		TypeUpsertOneTimeToken: `{"Token":{"OneTimeSecretID":"a"}}`, TypeExpireACLTokens: `{"Max":1}`,
+		TypeReplicateACL: `{"Tokens":[{"AccessorID":"a","SecretID":"b"},null],"Roles":[{"ID":"x","Name":"y"}],"Gone":{"acl_tokens":["a"]}}`,
+	} {
+		f.Add(byte(kind), []byte(body))
+	}
 	f.Add(byte(TypeRegisterNode), []byte(`{"Node":{"ID":"a","SecretID":"b"}}`))
 	l := newLog(f)
 	l.placed("web", 1)
