@@ -53,12 +53,17 @@ func (s *session) newMonitor(c *api.Client, namespace string, verbose bool) *mon
 	return m
 }
 
-// step says one line, with the time.
-func (m *monitor) step(format string, args ...any) {
+// head says a line that begins or ends what is watched, with the time.
+func (m *monitor) head(format string, args ...any) { m.line("==> ", format, args...) }
+
+// step says a line in between, with the time.
+func (m *monitor) step(format string, args ...any) { m.line("    ", format, args...) }
+
+func (m *monitor) line(before, format string, args ...any) {
 	if m.live != nil {
 		m.live.keep()
 	}
-	m.s.say("%s %s", m.s.paintErr(dim, m.s.time().Format("15:04:05")), fmt.Sprintf(format, args...))
+	m.s.say("%s%s %s", before, m.s.paintErr(dim, m.s.time().Format("15:04:05:")), fmt.Sprintf(format, args...))
 }
 
 // change says a line unless it is the last one said about the same thing.
@@ -76,8 +81,9 @@ func (m *monitor) query(ctx context.Context, index uint64) *api.QueryOptions {
 }
 
 func (m *monitor) evaluation(ctx context.Context, id string) error {
-	m.step("Evaluation %s", shortID(id, m.verbose))
+	m.head("Monitoring evaluation %q", shortID(id, m.verbose))
 	var eval *api.Evaluation
+	status := api.EvalStatusPending
 	for index := uint64(0); ; {
 		e, meta, err := m.c.Evaluations().Info(id, m.query(ctx, index))
 		if err == nil && (e == nil || e.Status == "") {
@@ -87,7 +93,14 @@ func (m *monitor) evaluation(ctx context.Context, id string) error {
 			return fmt.Errorf("watch evaluation: %w", err)
 		}
 		index = max(meta.LastIndex, 1)
-		m.change("eval", "Evaluation %s is %s%s", shortID(id, m.verbose), e.Status, after(e.StatusDescription))
+		m.change("job", "Evaluation triggered by job %q", e.JobID)
+		if e.DeploymentID != "" {
+			m.change("within", "Evaluation within deployment: %q", shortID(e.DeploymentID, m.verbose))
+		}
+		if e.Status != status {
+			m.step("Evaluation status changed: %q -> %q%s", status, e.Status, after(e.StatusDescription))
+			status = e.Status
+		}
 		if eval = e; finished(e.Status) || e.Status == api.EvalStatusBlocked {
 			break
 		}
@@ -101,6 +114,7 @@ func (m *monitor) evaluation(ctx context.Context, id string) error {
 	if len(eval.FailedTGAllocs) > 0 {
 		return m.unplaced(eval)
 	}
+	m.head("Evaluation %q finished with status %q", shortID(id, m.verbose), eval.Status)
 	deployment, err := m.deploymentOf(ctx, eval)
 	if err != nil || deployment == "" {
 		return err
@@ -142,16 +156,17 @@ func (m *monitor) placed(ctx context.Context, eval *api.Evaluation) error {
 
 // unplaced explains which groups found too few nodes, and why.
 func (m *monitor) unplaced(eval *api.Evaluation) error {
+	m.head("Evaluation %q finished with status %q but failed to place all allocations:", shortID(eval.ID, m.verbose), eval.Status)
 	for _, group := range keys(eval.FailedTGAllocs) {
 		metric := eval.FailedTGAllocs[group]
-		m.s.say("  %s", unplacedHead(group, metric))
-		writeUnplaced(m.s.err, "    ", metric, adviceFor(eval.StatusDescription, group))
+		m.s.say("    %s", unplacedHead(group, metric))
+		writeUnplaced(m.s.err, "      ", metric, adviceFor(eval.StatusDescription, group))
 	}
 	next := "The job stays registered."
 	if eval.BlockedEval != "" {
-		next = fmt.Sprintf("Evaluation %s waits and places them as soon as there is room.", shortID(eval.BlockedEval, m.verbose))
+		next = fmt.Sprintf("Evaluation %q waiting for additional capacity to place remainder", shortID(eval.BlockedEval, m.verbose))
 	}
-	m.s.say("  %s", next)
+	m.s.say("    %s", next)
 	return exitError{ExitUnplaced, errors.New("not everything could be placed")}
 }
 

@@ -90,7 +90,7 @@ func serviceInfo() verb {
 			}
 			s.table(rows)
 			if meta.NextToken != "" {
-				s.say("More: -page-token %s", meta.NextToken)
+				s.nextPage(meta.NextToken)
 			}
 			return nil
 		},
