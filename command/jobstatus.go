@@ -12,12 +12,14 @@ import (
 func jobStatus() verb {
 	var o output
 	var verbose, all, evals, short, ui bool
+	var filter string
 	return verb{
 		args: "[JOB]", max: 1,
 		short: "List jobs, or show one",
 		flags: concat(o.rows(), []flagRow{
 			{"all-allocs", "", "Show allocations of an earlier job of this name as well.", &all, nil},
 			{"evals", "", "Show the evaluations.", &evals, nil},
+			{"filter", "EXPRESSION", "In the list: only jobs that match, as in Status == \"running\".", &filter, nil},
 			{"short", "", "Show only the job itself.", &short, nil},
 			{"ui", "", "Open its page in the web UI as well.", &ui, nil},
 			{"verbose", "", "Show whole IDs and times.", &verbose, nil},
@@ -28,7 +30,7 @@ func jobStatus() verb {
 				return err
 			}
 			if len(args) == 0 {
-				return listJobs(s, c, o)
+				return listJobs(s, c, o, filter)
 			}
 			id, ns, err := s.jobID(c, args[0])
 			if err != nil {
@@ -43,8 +45,8 @@ func jobStatus() verb {
 	}
 }
 
-func listJobs(s *session, c *api.Client, o output) error {
-	jobs, _, err := c.Jobs().List(&api.QueryOptions{Namespace: s.namespace()})
+func listJobs(s *session, c *api.Client, o output, filter string) error {
+	jobs, _, err := c.Jobs().List(&api.QueryOptions{Namespace: s.namespace(), Filter: filter})
 	if err != nil {
 		return fmt.Errorf("list jobs: %w", err)
 	}
@@ -112,7 +114,11 @@ func (p *jobPage) show(id string, o output) error {
 		return fmt.Errorf("read job: %w", err)
 	}
 	if o.wanted() {
-		return o.print(p.s, job)
+		all, err := p.bundle(job)
+		if err != nil {
+			return err
+		}
+		return o.print(p.s, all)
 	}
 	s := p.s
 	s.pairs(p.head(job)...)

@@ -170,7 +170,7 @@ func deletion(args, short, what string, do func(s *session, c *api.Client, name 
 				if err := do(s, c, name); err != nil {
 					return fmt.Errorf("delete %s %q: %w", what, name, err)
 				}
-				s.printf("Deleted %s %q.\n", what, name)
+				s.printf("Successfully deleted %s %q!\n", what, name)
 			}
 			return nil
 		},
