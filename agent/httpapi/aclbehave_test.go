@@ -66,6 +66,10 @@ func TestTheObjectsOwnNamespaceCounts(t *testing.T) {
 		{"PUT", "/v1/jobs", `{"Job": {"ID": "a", "Namespace": "default"}}`},
 		{"PUT", "/v1/jobs?namespace=other", `{"Job": {"ID": "a", "Namespace": "default"}}`},
 		{"PUT", "/v1/jobs?namespace=other", `{"Namespace": "prod", "Job": {"ID": "a"}}`},
+		// Said twice in JSON the last counts, and a null undoes the first.
+		{"PUT", "/v1/jobs", `{"Job": {"ID": "a", "Namespace": "other", "Namespace": null}}`},
+		{"PUT", "/v1/jobs", `{"Job": {"Namespace": "other"}, "Job": null, "Job": {"ID": "a"}}`},
+		{"PUT", "/v1/job/web/plan", `{"Job": {"ID": "web", "Namespace": "other", "namespace": null}}`},
 		{"PUT", "/v1/job/web/plan?namespace=other", `{"Job": {"ID": "web", "Namespace": "default"}}`},
 		{"GET", "/v1/job/web?namespace=*", ""},
 		{"PUT", "/v1/job/web/evaluate?namespace=default", "{}"},

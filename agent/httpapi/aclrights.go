@@ -204,14 +204,18 @@ func (a *API) namespacesOf(r *request) (namespaces []string, known bool) {
 	if r.row.method != put || !inBody[r.row.path] {
 		return []string{r.namespace}, true
 	}
-	var body struct {
+	var body struct { // of the types that the handlers decode: a null undoes a name
 		Namespace string
-		Job       struct{ Namespace string }
+		Job       *struct{ Namespace *string }
 	}
 	if b, err := r.body(a.cfg.Limits); err == nil {
 		_ = json.Unmarshal(b, &body) // the handler says what is wrong with it
 	}
-	for _, ns := range []string{r.query.Get("namespace"), body.Namespace, body.Job.Namespace} {
+	inJob := ""
+	if body.Job != nil {
+		inJob = value(body.Job.Namespace)
+	}
+	for _, ns := range []string{r.query.Get("namespace"), body.Namespace, inJob} {
 		if ns != "" {
 			namespaces = append(namespaces, ns)
 		}

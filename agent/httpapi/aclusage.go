@@ -11,8 +11,13 @@ import (
 
 // mayUse reports whether the caller may submit a job that uses what this one does:
 // who may submit jobs may not yet mount every volume. The error says what is missing.
+// It asks about the job's namespace again, as it was settled: a body that says it twice
+// must not be judged by the one and stored in the other.
 func (r *request) mayUse(job *api.Job) error {
 	ns := value(job.Namespace)
+	if !r.sees(ns) {
+		return errDenied
+	}
 	for _, g := range job.TaskGroups {
 		if g == nil {
 			continue
