@@ -24,7 +24,7 @@ func small(id string, count int) *api.Job {
 	job := service(id, count)
 	job.TaskGroups[0].Tasks[0].Config = nil
 	job.TaskGroups[0].Tasks[0].Resources = &api.Resources{CPU: ptr(20), MemoryMB: ptr(30)}
-	job.TaskGroups[0].EphemeralDisk = &api.EphemeralDisk{SizeMB: ptr(10)}
+	job.TaskGroups[0].EphemeralDisk = &api.EphemeralDisk{SizeMB: ptr(110)}
 	job.TaskGroups[0].Update = &api.UpdateStrategy{MaxParallel: ptr(0)}
 	return job
 }

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -27,7 +28,7 @@ func logs(s *session, f logFlags, args []string) error {
 		return err
 	}
 	if len(args) == 2 {
-		f.task = args[1]
+		f.task = cmp.Or(f.task, args[1])
 	}
 	if f.job {
 		return s.logsOfJob(c, f, args[0])

@@ -46,7 +46,11 @@ func catalogue() entries {
 	for _, alias := range [][2]string{
 		{"run", "job run"}, {"plan", "job plan"}, {"stop", "job stop"}, {"start", "job start"},
 		{"validate", "job validate"}, {"inspect", "job inspect"}, {"init", "job init"},
-		{"logs", "alloc logs"}, {"exec", "alloc exec"},
+		{"logs", "alloc logs"}, {"exec", "alloc exec"}, {"fs", "alloc fs"},
+		// As older scripts and tutorials have it.
+		{"alloc-status", "alloc status"}, {"eval-status", "eval status"}, {"node-status", "node status"}, {"node-drain", "node drain"},
+		{"server-members", "server members"}, {"server-join", "server join"}, {"server-force-leave", "server force-leave"},
+		{"client-config", "node config"}, {"keygen", "operator gossip keyring generate"}, {"operator keygen", "operator gossip keyring generate"},
 	} {
 		e, _ := all.named(alias[1])
 		all = append(all, entry{name: alias[0], make: e.make, hidden: alias[1]})

@@ -188,7 +188,7 @@ func deploymentChange(name, short, long string, do func(*api.Deployments, string
 				s.say("The job went back to version %d.", *resp.RevertedJobVersion)
 			}
 			if name == "pause" {
-				s.printf("Deployment %s is paused.\n", shortID(d.ID, w.verbose))
+				s.printf("Deployment %q paused\n", d.ID)
 				return nil
 			}
 			return w.follow(s, c, resp.EvalID, d.Namespace)

@@ -54,7 +54,7 @@ func (m *monitor) rollback(ctx context.Context, failed *api.Deployment) (string,
 
 // rollout follows one deployment. It returns the deployment when that failed.
 func (m *monitor) rollout(ctx context.Context, id string) (*api.Deployment, error) {
-	m.step("Deployment %s", shortID(id, m.verbose))
+	m.head("Monitoring deployment %q", shortID(id, m.verbose))
 	clear(m.said)
 	for index := uint64(0); ; {
 		d, meta, err := m.c.Deployments().Info(id, m.query(ctx, index))
@@ -73,10 +73,10 @@ func (m *monitor) rollout(ctx context.Context, id string) (*api.Deployment, erro
 			m.failures(ctx, id)
 			return d, exitError{ExitUnplaced, fmt.Errorf("deployment %s %s%s", shortID(id, m.verbose), d.Status, deploymentWhy(d))}
 		case d.Status == api.DeploymentStatusPaused:
-			m.s.say("  It is paused: selfheal deployment resume %s goes on.", shortID(id, m.verbose))
+			m.text("  It is paused: selfheal deployment resume %s goes on.", shortID(id, m.verbose))
 			return nil, nil
 		case canariesWait(d):
-			m.s.say("  The canaries are healthy and wait for you: selfheal deployment promote %s", shortID(id, m.verbose))
+			m.text("  The canaries are healthy and wait for you: selfheal deployment promote %s", shortID(id, m.verbose))
 			return nil, nil
 		}
 	}
@@ -106,9 +106,13 @@ func canariesWait(d *api.Deployment) bool {
 // progress shows how far a deployment is: drawn again on a terminal, else as one
 // line for what changed.
 func (m *monitor) progress(ctx context.Context, d *api.Deployment) {
-	status := fmt.Sprintf("Deployment %s is %s%s", shortID(d.ID, m.verbose), d.Status, deploymentWhy(d))
+	state := d.Status
+	if state == api.DeploymentStatusRunning {
+		state = "in progress..."
+	}
+	status := fmt.Sprintf("Deployment %q %s%s", shortID(d.ID, m.verbose), state, deploymentWhy(d))
 	if m.live != nil {
-		m.live.show("  " + status + "\n\n" + indent(tableText(deployedRows(m.s, d, m.verbose), m.s.errColor), "  ") + "\n")
+		m.live.show("  " + status + "\n\n" + indent(tableText(deployedRows(m.s, d, m.verbose), m.s.color), "  ") + "\n")
 	}
 	for _, group := range keys(d.TaskGroups) {
 		g := orNew(d.TaskGroups[group])

@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -55,19 +56,28 @@ func evalList() verb {
 				s.printf("No evaluations found\n")
 				return nil
 			}
-			s.table(evalRows(evals, verbose))
+			s.table(evalRows(evals, true, verbose))
 			if meta.NextToken != "" {
-				s.say("More: -page-token %s", meta.NextToken)
+				s.nextPage(meta.NextToken)
 			}
 			return nil
 		},
 	}
 }
 
-func evalRows(evals []*api.Evaluation, verbose bool) []string {
-	rows := []string{row("ID", "Priority", "Triggered By", "Job ID", "Status", "Placement Failures")}
+// evalRows is a table of evaluations, with their jobs unless all are of one.
+func evalRows(evals []*api.Evaluation, jobs, verbose bool) []string {
+	head := []string{"ID", "Priority", "Triggered By", "Status", "Placement Failures"}
+	if jobs {
+		head = slices.Insert(head, 3, "Job ID")
+	}
+	rows := []string{row(head...)}
 	for _, e := range present(evals) {
-		rows = append(rows, row(shortID(e.ID, verbose), fmt.Sprint(e.Priority), e.TriggeredBy, e.JobID, e.Status, placementFailures(e)))
+		cells := []string{shortID(e.ID, verbose), fmt.Sprint(e.Priority), e.TriggeredBy, e.Status, placementFailures(e)}
+		if jobs {
+			cells = slices.Insert(cells, 3, e.JobID)
+		}
+		rows = append(rows, row(cells...))
 	}
 	return rows
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -42,7 +43,10 @@ func jobVerbs() entries {
 var predictJobFile = complete.PredictOr(complete.PredictFiles("*.hcl"), complete.PredictFiles("*.nomad"), complete.PredictFiles("*.json"))
 
 // watching are the flags of a verb that begins an evaluation.
-type watching struct{ detach, verbose bool }
+type watching struct {
+	detach, verbose bool
+	detached        string // what -detach prints, the evaluation's ID for %s; "" is the ID alone
+}
 
 func (w *watching) rows() []flagRow {
 	return []flagRow{
@@ -57,7 +61,7 @@ func (w watching) follow(s *session, c *api.Client, evalID, namespace string) er
 		return nil
 	}
 	if w.detach {
-		s.printf("%s\n", evalID)
+		s.printf(cmp.Or(w.detached, "%s\n"), evalID)
 		return nil
 	}
 	return s.watch(c, evalID, namespace, w.verbose)
@@ -65,7 +69,7 @@ func (w watching) follow(s *session, c *api.Client, evalID, namespace string) er
 
 func jobRun() verb {
 	var f jobFile
-	var w watching
+	w := watching{detached: "Job registration successful\nEvaluation ID: %s\n"}
 	var checkIndex func() (uint64, bool)
 	var preserve, resources, override, print, hcl bool
 	var priority int
@@ -110,7 +114,7 @@ Exit code 0: done. 2: registered, but not everything found a node, or the deploy
 			}
 			s.warn(resp.Warnings)
 			if resp.EvalID == "" {
-				s.say("Job %s is registered; nothing runs until it is launched.", deref(p.job.ID))
+				s.printf("Job registration successful\n%s", s.nextLaunch(p.job))
 				return nil
 			}
 			return w.follow(s, c, resp.EvalID, deref(p.job.Namespace))
@@ -181,7 +185,7 @@ func jobValidate() verb {
 				return fmt.Errorf("the job is not valid:\n%s", resp.Error)
 			}
 			s.warn(resp.Warnings)
-			s.printf("The job is valid.\n")
+			s.printf("Job validation successful\n")
 			return nil
 		},
 	}
@@ -221,7 +225,7 @@ func jobInit() verb {
 				s.printf("Wrote %s. To see what it says: selfheal job run -output %s\n", path, path)
 				return nil
 			}
-			s.printf("Wrote %s. To run it: selfheal job run %s\n", path, path)
+			s.printf("Example job file written to %s. To run it: selfheal job run %s\n", path, path)
 			return nil
 		},
 	}

@@ -92,7 +92,7 @@ func (s *session) job(prefix string) (c *api.Client, id, namespace string, err e
 }
 
 func jobScale() verb {
-	var w watching
+	w := watching{detached: "Evaluation ID: %s\n"}
 	var message string
 	indexFlag, checkIndex := checkIndexFlag()
 	indexFlag.usage = "Only if the job's index is still this one."
@@ -146,7 +146,7 @@ func jobScale() verb {
 }
 
 func jobEval() verb {
-	var w watching
+	w := watching{detached: "Created eval ID: %q\n"}
 	var force bool
 	return verb{
 		args: "JOB", min: 1, max: 1,
@@ -216,7 +216,7 @@ func jobPromote() verb {
 }
 
 func jobPeriodicForce() verb {
-	var w watching
+	w := watching{detached: "Force periodic successful\nEvaluation ID: %s\n"}
 	return verb{
 		args: "JOB", min: 1, max: 1,
 		short: "Launch a periodic job now",
@@ -273,6 +273,12 @@ func jobDispatch() verb {
 				return fmt.Errorf("dispatch job: %w", err)
 			}
 			s.printf("Dispatched Job ID = %s\n", resp.DispatchedJobID)
+			if resp.EvalID != "" {
+				s.printf("Evaluation ID     = %s\n", shortID(resp.EvalID, w.verbose))
+			}
+			if w.detach {
+				return nil
+			}
 			return w.follow(s, c, resp.EvalID, ns)
 		},
 	}

@@ -12,12 +12,14 @@ import (
 func jobStatus() verb {
 	var o output
 	var verbose, all, evals, short, ui bool
+	var filter string
 	return verb{
 		args: "[JOB]", max: 1,
 		short: "List jobs, or show one",
 		flags: concat(o.rows(), []flagRow{
 			{"all-allocs", "", "Show allocations of an earlier job of this name as well.", &all, nil},
 			{"evals", "", "Show the evaluations.", &evals, nil},
+			{"filter", "EXPRESSION", "In the list: only jobs that match, as in Status == \"running\".", &filter, nil},
 			{"short", "", "Show only the job itself.", &short, nil},
 			{"ui", "", "Open its page in the web UI as well.", &ui, nil},
 			{"verbose", "", "Show whole IDs and times.", &verbose, nil},
@@ -28,7 +30,7 @@ func jobStatus() verb {
 				return err
 			}
 			if len(args) == 0 {
-				return listJobs(s, c, o)
+				return listJobs(s, c, o, filter)
 			}
 			id, ns, err := s.jobID(c, args[0])
 			if err != nil {
@@ -43,8 +45,8 @@ func jobStatus() verb {
 	}
 }
 
-func listJobs(s *session, c *api.Client, o output) error {
-	jobs, _, err := c.Jobs().List(&api.QueryOptions{Namespace: s.namespace()})
+func listJobs(s *session, c *api.Client, o output, filter string) error {
+	jobs, _, err := c.Jobs().List(&api.QueryOptions{Namespace: s.namespace(), Filter: filter})
 	if err != nil {
 		return fmt.Errorf("list jobs: %w", err)
 	}
@@ -112,28 +114,19 @@ func (p *jobPage) show(id string, o output) error {
 		return fmt.Errorf("read job: %w", err)
 	}
 	if o.wanted() {
-		return o.print(p.s, job)
+		all, err := p.bundle(job)
+		if err != nil {
+			return err
+		}
+		return o.print(p.s, all)
 	}
 	s := p.s
-	s.pairs(
-		[2]string{"ID", deref(job.ID)},
-		[2]string{"Name", deref(job.Name)},
-		[2]string{"Submit Date", s.nanos(deref(job.SubmitTime), true)},
-		[2]string{"Type", deref(job.Type)},
-		[2]string{"Priority", fmt.Sprint(deref(job.Priority))},
-		[2]string{"Datacenters", strings.Join(job.Datacenters, ",")},
-		[2]string{"Namespace", deref(job.Namespace)},
-		[2]string{"Node Pool", deref(job.NodePool)},
-		[2]string{"Status", s.status(jobState(deref(job.Status), deref(job.Stop)))},
-		[2]string{"Periodic", fmt.Sprint(job.IsPeriodic())},
-		[2]string{"Parameterized", fmt.Sprint(job.IsParameterized())},
-		[2]string{"Version", fmt.Sprint(deref(job.Version))},
-	)
+	s.pairs(p.head(job)...)
 	if p.short {
 		return nil
 	}
 	if job.IsPeriodic() || job.IsParameterized() {
-		return p.children(id)
+		return p.launched(job)
 	}
 	for _, part := range []func(*api.Job) error{p.summary, p.evaluations, p.deployment, p.actions, p.allocations} {
 		if err := part(job); err != nil {
@@ -143,25 +136,35 @@ func (p *jobPage) show(id string, o output) error {
 	return nil
 }
 
-// children lists what a periodic or parameterized job has launched.
-func (p *jobPage) children(id string) error {
-	all, _, err := p.c.Jobs().List(&api.QueryOptions{Namespace: p.q.Namespace, Prefix: id + "/"})
-	if err != nil {
-		return fmt.Errorf("list launched jobs: %w", err)
+// head is what is said of the job itself. Its ui block is for people: here as there.
+func (p *jobPage) head(job *api.Job) [][2]string {
+	rows := [][2]string{
+		{"ID", deref(job.ID)},
+		{"Name", deref(job.Name)},
+		{"Submit Date", p.s.nanos(deref(job.SubmitTime), true)},
+		{"Type", deref(job.Type)},
+		{"Priority", fmt.Sprint(deref(job.Priority))},
+		{"Datacenters", strings.Join(job.Datacenters, ",")},
+		{"Namespace", deref(job.Namespace)},
+		{"Node Pool", deref(job.NodePool)},
+		{"Status", p.s.status(jobState(deref(job.Status), deref(job.Stop)))},
+		{"Periodic", fmt.Sprint(job.IsPeriodic())},
+		{"Parameterized", fmt.Sprint(job.IsParameterized())},
+		{"Version", fmt.Sprint(deref(job.Version))},
 	}
-	rows := []string{row("ID", "Status", "Submit Date")}
-	for _, j := range all {
-		if j.ParentID == id {
-			rows = append(rows, row(j.ID, jobState(j.Status, j.Stop), p.s.nanos(j.SubmitTime, p.verbose)))
-		}
+	if at := p.s.launchTime(job); at != "" {
+		rows = append(rows, [2]string{"Next Periodic Launch", at})
 	}
-	p.s.section("Launched Jobs")
-	if len(rows) == 1 {
-		p.s.printf("None yet\n")
-		return nil
+	if job.UI == nil {
+		return rows
 	}
-	p.s.table(rows)
-	return nil
+	if text := strings.TrimSpace(job.UI.Description); text != "" {
+		rows = append(rows, [2]string{"Description", clip(strings.Join(strings.Fields(text), " "), 100)})
+	}
+	for _, l := range present(job.UI.Links) {
+		rows = append(rows, [2]string{"Link", l.Label + ": " + l.URL})
+	}
+	return rows
 }
 
 func (p *jobPage) summary(job *api.Job) error {
@@ -189,7 +192,7 @@ func (p *jobPage) evaluations(job *api.Job) error {
 	sort.Slice(evals, func(i, j int) bool { return evals[i].CreateIndex > evals[j].CreateIndex })
 	if p.evals && len(evals) > 0 {
 		p.s.section("Evaluations")
-		p.s.table(evalRows(evals, p.verbose))
+		p.s.table(evalRows(evals, false, p.verbose))
 	}
 	if deref(job.Stop) {
 		return nil

@@ -142,7 +142,7 @@ func jobHistory() verb {
 			if o.wanted() {
 				return o.print(s, versions)
 			}
-			s.history(versions, diffs, f.diffs)
+			s.history(versions, diffs)
 			return nil
 		},
 	}
@@ -177,20 +177,17 @@ func (s *session) versions(c *api.Client, id, ns string, f historyFlags) ([]*api
 	return []*api.Job{one}, nil, nil
 }
 
-// history prints versions as a table, or with diffs one after the other.
-func (s *session) history(versions []*api.Job, diffs []*api.JobDiff, changes bool) {
-	if !changes {
-		rows := []string{row("Version", "Stable", "Submit Date", "Tag")}
-		for _, v := range present(versions) {
-			rows = append(rows, row(fmt.Sprint(deref(v.Version)), fmt.Sprint(deref(v.Stable)), s.nanos(deref(v.SubmitTime), true), tagOf(v)))
-		}
-		s.table(rows)
-		return
-	}
+// history prints versions one after the other, with their differences if there are any.
+func (s *session) history(versions []*api.Job, diffs []*api.JobDiff) {
+	first := true
 	for i, v := range versions {
 		if v == nil {
 			continue
 		}
+		if !first {
+			s.printf("\n")
+		}
+		first = false
 		rows := [][2]string{{"Version", fmt.Sprint(deref(v.Version))}, {"Stable", fmt.Sprint(deref(v.Stable))}, {"Submit Date", s.nanos(deref(v.SubmitTime), true)}}
 		if t := v.VersionTag; t != nil {
 			rows = append(rows, [2]string{"Tag Name", t.Name}, [2]string{"Tag Description", t.Description})
@@ -199,6 +196,5 @@ func (s *session) history(versions []*api.Job, diffs []*api.JobDiff, changes boo
 		if i < len(diffs) && diffs[i] != nil {
 			s.printf("Diff        =\n%s", jobDiff(diffs[i], nil, false, s.color))
 		}
-		s.printf("\n")
 	}
 }

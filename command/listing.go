@@ -72,11 +72,16 @@ func (l listing[T]) verb() verb {
 				columnTable(p, l.columns, all)
 			}
 			if meta != nil && meta.NextToken != "" {
-				s.say("More: -page-token %s", meta.NextToken)
+				s.nextPage(meta.NextToken)
 			}
 			return err
 		},
 	}
+}
+
+// nextPage says that a list goes on, and with which flag.
+func (s *session) nextPage(token string) {
+	s.say("Results have been paginated. For the next page the same command with -page-token %s", token)
 }
 
 // present leaves out what is not there: JSON may hold a null anywhere.
@@ -165,7 +170,7 @@ func deletion(args, short, what string, do func(s *session, c *api.Client, name 
 				if err := do(s, c, name); err != nil {
 					return fmt.Errorf("delete %s %q: %w", what, name, err)
 				}
-				s.printf("Deleted %s %q.\n", what, name)
+				s.printf("Successfully deleted %s %q!\n", what, name)
 			}
 			return nil
 		},

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,9 @@ import (
 	"golang.org/x/term"
 )
 
-// monitor follows an evaluation, and the deployment that it begins, on standard
-// error until there is nothing left to see.
+// monitor follows an evaluation, and the deployment that it begins, until there is
+// nothing left to see. What it says is what the command was called for, and scripts
+// read it: it goes to standard output.
 type monitor struct {
 	s       *session
 	c       *api.Client
@@ -41,8 +43,8 @@ func (s *session) watch(c *api.Client, evalID, namespace string, verbose bool) e
 
 func (s *session) newMonitor(c *api.Client, namespace string, verbose bool) *monitor {
 	m := &monitor{s: s, c: c, ns: namespace, verbose: verbose, wait: 2 * time.Second, said: map[string]string{}}
-	if f, ok := s.err.(*os.File); ok && isTerminal(f) {
-		m.live = &liveBlock{w: s.err, width: func() int {
+	if f, ok := s.out.(*os.File); ok && isTerminal(f) {
+		m.live = &liveBlock{w: s.out, width: func() int {
 			width, _, err := term.GetSize(int(f.Fd()))
 			if err != nil {
 				return helpWidth
@@ -53,13 +55,21 @@ func (s *session) newMonitor(c *api.Client, namespace string, verbose bool) *mon
 	return m
 }
 
-// step says one line, with the time.
-func (m *monitor) step(format string, args ...any) {
+// head says a line that begins or ends what is watched, with the time.
+func (m *monitor) head(format string, args ...any) { m.line("==> ", format, args...) }
+
+// step says a line in between, with the time.
+func (m *monitor) step(format string, args ...any) { m.line("    ", format, args...) }
+
+func (m *monitor) line(before, format string, args ...any) {
 	if m.live != nil {
 		m.live.keep()
 	}
-	m.s.say("%s %s", m.s.paintErr(dim, m.s.time().Format("15:04:05")), fmt.Sprintf(format, args...))
+	m.text("%s%s %s", before, m.s.paint(dim, m.s.time().Format("15:04:05:")), fmt.Sprintf(format, args...))
 }
+
+// text says a line as it is.
+func (m *monitor) text(format string, args ...any) { m.s.printf(format+"\n", args...) }
 
 // change says a line unless it is the last one said about the same thing.
 func (m *monitor) change(about, format string, args ...any) {
@@ -76,8 +86,9 @@ func (m *monitor) query(ctx context.Context, index uint64) *api.QueryOptions {
 }
 
 func (m *monitor) evaluation(ctx context.Context, id string) error {
-	m.step("Evaluation %s", shortID(id, m.verbose))
+	m.head("Monitoring evaluation %q", shortID(id, m.verbose))
 	var eval *api.Evaluation
+	status := api.EvalStatusPending
 	for index := uint64(0); ; {
 		e, meta, err := m.c.Evaluations().Info(id, m.query(ctx, index))
 		if err == nil && (e == nil || e.Status == "") {
@@ -87,7 +98,18 @@ func (m *monitor) evaluation(ctx context.Context, id string) error {
 			return fmt.Errorf("watch evaluation: %w", err)
 		}
 		index = max(meta.LastIndex, 1)
-		m.change("eval", "Evaluation %s is %s%s", shortID(id, m.verbose), e.Status, after(e.StatusDescription))
+		m.change("job", "Evaluation triggered by job %q", e.JobID)
+		if e.DeploymentID != "" {
+			m.change("within", "Evaluation within deployment: %q", shortID(e.DeploymentID, m.verbose))
+		}
+		if e.Status != status {
+			why := after(e.StatusDescription)
+			if len(e.FailedTGAllocs) > 0 {
+				why = "" // it is the hint, which comes with its reasons
+			}
+			m.step("Evaluation status changed: %q -> %q%s", status, e.Status, why)
+			status = e.Status
+		}
 		if eval = e; finished(e.Status) || e.Status == api.EvalStatusBlocked {
 			break
 		}
@@ -101,6 +123,7 @@ func (m *monitor) evaluation(ctx context.Context, id string) error {
 	if len(eval.FailedTGAllocs) > 0 {
 		return m.unplaced(eval)
 	}
+	m.head("Evaluation %q finished with status %q", shortID(id, m.verbose), eval.Status)
 	deployment, err := m.deploymentOf(ctx, eval)
 	if err != nil || deployment == "" {
 		return err
@@ -108,14 +131,39 @@ func (m *monitor) evaluation(ctx context.Context, id string) error {
 	return m.deployment(ctx, deployment)
 }
 
-// placed says what the evaluation placed, group by group.
+// eachPlaced is up to how many allocations of an evaluation are named one by one.
+const eachPlaced = 10
+
+// placed says what the evaluation placed: one by one, or when these are many, group by group.
 func (m *monitor) placed(ctx context.Context, eval *api.Evaluation) error {
 	allocs, _, err := m.c.Evaluations().Allocations(eval.ID, m.query(ctx, 0))
 	if err != nil {
 		return fmt.Errorf("watch allocations: %w", err)
 	}
+	allocs = present(allocs)
+	if len(allocs) > eachPlaced {
+		m.placedByGroup(allocs)
+		return nil
+	}
+	slices.SortFunc(allocs, func(a, b *api.AllocationListStub) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	for _, a := range allocs {
+		what := "created"
+		switch {
+		case a.DesiredStatus != api.AllocDesiredStatusRun:
+			what = "stopped"
+		case a.CreateIndex < eval.CreateIndex:
+			what = "modified" // it is older than the evaluation
+		}
+		m.step("Allocation %q %s: node %q, group %q", shortID(a.ID, m.verbose), what, cmp.Or(a.NodeName, shortID(a.NodeID, m.verbose)), a.TaskGroup)
+	}
+	return nil
+}
+
+func (m *monitor) placedByGroup(allocs []*api.AllocationListStub) {
 	count := map[string]map[string][]string{}
-	for _, a := range present(allocs) {
+	for _, a := range allocs {
 		what := "placed"
 		if a.DesiredStatus != api.AllocDesiredStatusRun {
 			what = "stopped"
@@ -123,11 +171,7 @@ func (m *monitor) placed(ctx context.Context, eval *api.Evaluation) error {
 		if count[a.TaskGroup] == nil {
 			count[a.TaskGroup] = map[string][]string{}
 		}
-		node := a.NodeName
-		if node == "" {
-			node = shortID(a.NodeID, false)
-		}
-		count[a.TaskGroup][what] = append(count[a.TaskGroup][what], node)
+		count[a.TaskGroup][what] = append(count[a.TaskGroup][what], cmp.Or(a.NodeName, shortID(a.NodeID, false)))
 	}
 	for _, group := range keys(count) {
 		for _, what := range keys(count[group]) {
@@ -137,21 +181,21 @@ func (m *monitor) placed(ctx context.Context, eval *api.Evaluation) error {
 			m.step("Group %q: %s %s on %s", group, plural(n, "allocation"), what, clip(strings.Join(slices.Compact(on), ", "), 40))
 		}
 	}
-	return nil
 }
 
 // unplaced explains which groups found too few nodes, and why.
 func (m *monitor) unplaced(eval *api.Evaluation) error {
+	m.head("Evaluation %q finished with status %q but failed to place all allocations:", shortID(eval.ID, m.verbose), eval.Status)
 	for _, group := range keys(eval.FailedTGAllocs) {
 		metric := eval.FailedTGAllocs[group]
-		m.s.say("  %s", unplacedHead(group, metric))
-		writeUnplaced(m.s.err, "    ", metric, adviceFor(eval.StatusDescription, group))
+		m.text("    %s", unplacedHead(group, metric))
+		writeUnplaced(m.s.out, "      ", metric, adviceFor(eval.StatusDescription, group))
 	}
 	next := "The job stays registered."
 	if eval.BlockedEval != "" {
-		next = fmt.Sprintf("Evaluation %s waits and places them as soon as there is room.", shortID(eval.BlockedEval, m.verbose))
+		next = fmt.Sprintf("Evaluation %q waiting for additional capacity to place remainder", shortID(eval.BlockedEval, m.verbose))
 	}
-	m.s.say("  %s", next)
+	m.text("    %s", next)
 	return exitError{ExitUnplaced, errors.New("not everything could be placed")}
 }
 
@@ -181,13 +225,13 @@ func (m *monitor) failures(ctx context.Context, id string) {
 		if a.DeploymentStatus == nil || a.DeploymentStatus.Healthy == nil || *a.DeploymentStatus.Healthy {
 			continue
 		}
-		m.s.say("  Allocation %s is unhealthy:", shortID(a.ID, m.verbose))
+		m.text("  Allocation %s is unhealthy:", shortID(a.ID, m.verbose))
 		for _, task := range keys(a.TaskStates) {
 			for _, e := range lastEvents(a.TaskStates[task].Events, 3) {
-				m.s.say("    Task %q: %s: %s", task, e.Type, eventText(e))
+				m.text("    Task %q: %s: %s", task, e.Type, eventText(e))
 			}
 		}
-		m.s.say("    More: selfheal alloc status %s, selfheal alloc logs -stderr %s", shortID(a.ID, m.verbose), shortID(a.ID, m.verbose))
+		m.text("    More: selfheal alloc status %s, selfheal alloc logs -stderr %s", shortID(a.ID, m.verbose), shortID(a.ID, m.verbose))
 		return
 	}
 }

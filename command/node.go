@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"time"
@@ -73,11 +74,11 @@ func nodeEligibility() verb {
 			if _, err := c.Nodes().ToggleEligibility(node.ID, enable, nil); err != nil {
 				return fmt.Errorf("set eligibility: %w", err)
 			}
-			word := "ineligible: no new allocation is placed there"
+			word := "ineligible for scheduling"
 			if enable {
-				word = "eligible for new allocations"
+				word = "eligible for scheduling"
 			}
-			s.printf("Node %s (%s) is %s.\n", shortID(node.ID, false), node.Name, word)
+			s.printf("Node %q (%s) scheduling eligibility set: %s\n", node.ID, node.Name, word)
 			return nil
 		},
 	}
@@ -250,27 +251,40 @@ func (s *session) watchDrain(c *api.Client, node *api.Node, index uint64, ignore
 	return nil
 }
 
+// nodeColumn is a column that is only there when it was asked for.
+type nodeColumn struct {
+	at   int // its place; -1 is the end
+	head string
+	cell func(*api.NodeListStub) string
+}
+
+func (c nodeColumn) insert(cells []string, cell string) []string {
+	if c.at < 0 {
+		return append(cells, cell)
+	}
+	return slices.Insert(cells, c.at, cell)
+}
+
 // nodeTable lists nodes.
-func nodeTable(s *session, nodes []*api.NodeListStub, allocs map[string]int, verbose bool) {
+func nodeTable(s *session, nodes []*api.NodeListStub, verbose bool, extra ...nodeColumn) {
 	sort.Slice(nodes, func(i, j int) bool {
 		return nodes[i].Name < nodes[j].Name || nodes[i].Name == nodes[j].Name && nodes[i].ID < nodes[j].ID
 	})
 	head := []string{"ID", "Node Pool", "DC", "Name", "Class", "Drain", "Eligibility", "Status"}
 	if verbose {
-		head = []string{"ID", "Node Pool", "DC", "Name", "Class", "Address", "Version", "Drain", "Eligibility", "Status"}
+		head = slices.Insert(head, 5, "Address", "Version")
 	}
-	if allocs != nil {
-		head = append(head, "Running Allocs")
+	for _, e := range extra {
+		head = e.insert(head, e.head)
 	}
 	rows := []string{row(head...)}
 	for _, n := range nodes {
-		cells := []string{shortID(n.ID, verbose), n.NodePool, n.Datacenter, n.Name, n.NodeClass}
+		cells := []string{shortID(n.ID, verbose), n.NodePool, n.Datacenter, n.Name, n.NodeClass, strconv.FormatBool(n.Drain), n.SchedulingEligibility, n.Status}
 		if verbose {
-			cells = append(cells, n.Address, n.Version)
+			cells = slices.Insert(cells, 5, n.Address, n.Version)
 		}
-		cells = append(cells, strconv.FormatBool(n.Drain), n.SchedulingEligibility, n.Status)
-		if allocs != nil {
-			cells = append(cells, fmt.Sprint(allocs[n.ID]))
+		for _, e := range extra {
+			cells = e.insert(cells, e.cell(n))
 		}
 		rows = append(rows, row(cells...))
 	}

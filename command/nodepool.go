@@ -229,7 +229,7 @@ func nodePoolNodes() verb {
 	return listing[api.NodeListStub]{
 		args: "NAME", min: 1, max: 1,
 		short: "List the nodes of a node pool", what: "nodes", none: "No nodes",
-		table: func(p *printer, all []*api.NodeListStub) error { nodeTable(p.session, all, nil, p.verbose); return nil },
+		table: func(p *printer, all []*api.NodeListStub) error { nodeTable(p.session, all, p.verbose); return nil },
 		read: func(_ *session, c *api.Client, q *api.QueryOptions, args []string) ([]*api.NodeListStub, *api.QueryMeta, error) {
 			return c.NodePools().ListNodes(args[0], q)
 		},

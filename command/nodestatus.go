@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"fmt"
 	"sort"
 	"strings"
@@ -11,24 +12,28 @@ import (
 
 func nodeStatus() verb {
 	var o output
-	var verbose, allocs, short, self, stats, quiet, ui bool
-	var filter string
+	var list nodeList
+	var verbose, short, self, stats, ui bool
 	return verb{
 		args: "[NODE]", max: 1,
 		short: "List nodes, or show one",
 		flags: concat(o.rows(), []flagRow{
 			{"self", "", "The node of the agent that is asked.", &self, nil},
-			{"allocs", "", "In the list: count what runs on each node.", &allocs, nil},
-			{"filter", "EXPRESSION", "In the list: only nodes that match, as in Status == \"ready\".", &filter, nil},
-			{"quiet", "", "In the list: only IDs.", &quiet, nil},
-			{"stats", "", "Show what the node uses right now.", &stats, nil},
+			{"allocs", "", "In the list: count what runs on each node.", &list.allocs, nil},
+			{"os", "", "In the list: the name of the operating system.", &list.os, nil},
+			{"filter", "EXPRESSION", "In the list: only nodes that match, as in Status == \"ready\".", &list.filter, nil},
+			{"per-page", "N", "In the list: at most this many.", &list.perPage, nil},
+			{"page-token", "TOKEN", "In the list: begin here, as the page before said.", &list.page, nil},
+			{"quiet", "", "In the list: only IDs.", &list.quiet, nil},
+			{"stats", "", "Show what each processor, the memory and each disk of the node do right now.", &stats, nil},
 			{"ui", "", "Open its page in the web UI as well.", &ui, nil},
 			{"short", "", "Show only the node itself.", &short, nil},
 			{"verbose", "", "Show whole IDs, attributes and meta.", &verbose, nil},
 		}),
 		run: func(s *session, args []string) error {
 			if len(args) == 0 && !self {
-				return listNodes(s, o, filter, allocs, quiet, verbose)
+				list.verbose = verbose
+				return list.show(s, o)
 			}
 			c, node, err := s.pickNode(args, self)
 			if err != nil {
@@ -46,45 +51,71 @@ func nodeStatus() verb {
 	}
 }
 
-func listNodes(s *session, o output, filter string, allocs, quiet, verbose bool) error {
+// nodeList are the flags of the list.
+type nodeList struct {
+	allocs, os, quiet, verbose bool
+	filter, page               string
+	perPage                    int
+}
+
+func (l nodeList) show(s *session, o output) error {
 	c, err := s.client()
 	if err != nil {
 		return err
 	}
-	nodes, _, err := c.Nodes().List(&api.QueryOptions{Filter: filter})
+	q := &api.QueryOptions{Filter: l.filter, PerPage: int32(l.perPage), NextToken: l.page, Params: map[string]string{}}
+	if l.os {
+		q.Params["os"] = "true"
+	}
+	nodes, meta, err := c.Nodes().List(q)
 	if err != nil {
 		return fmt.Errorf("list nodes: %w", err)
 	}
 	switch {
 	case o.wanted():
 		return o.print(s, nodes)
-	case quiet:
-		for _, n := range nodes {
+	case l.quiet:
+		for _, n := range present(nodes) {
 			s.printf("%s\n", n.ID)
 		}
 		return nil
-	case len(nodes) == 0 && filter == "":
+	case len(nodes) == 0 && l.filter == "":
 		s.printf("No nodes registered\n")
 		return nil
 	case len(nodes) == 0:
 		s.printf("No node matches the filter\n")
 		return nil
 	}
-	var running map[string]int
-	if allocs {
-		all, _, err := c.Allocations().List(&api.QueryOptions{Namespace: api.AllNamespacesNamespace})
+	var extra []nodeColumn
+	if l.os {
+		extra = append(extra, nodeColumn{5, "OS", func(n *api.NodeListStub) string { return n.Attributes["os.name"] }})
+	}
+	if l.allocs {
+		running, err := runningByNode(c)
 		if err != nil {
-			return fmt.Errorf("list allocations: %w", err)
+			return err
 		}
-		running = map[string]int{}
-		for _, a := range all {
-			if a.ClientStatus == api.AllocClientStatusRunning {
-				running[a.NodeID]++
-			}
+		extra = append(extra, nodeColumn{-1, "Running Allocs", func(n *api.NodeListStub) string { return fmt.Sprint(running[n.ID]) }})
+	}
+	nodeTable(s, present(nodes), l.verbose, extra...)
+	if meta != nil && meta.NextToken != "" {
+		s.nextPage(meta.NextToken)
+	}
+	return nil
+}
+
+func runningByNode(c *api.Client) (map[string]int, error) {
+	all, _, err := c.Allocations().List(&api.QueryOptions{Namespace: api.AllNamespacesNamespace})
+	if err != nil {
+		return nil, fmt.Errorf("list allocations: %w", err)
+	}
+	running := map[string]int{}
+	for _, a := range present(all) {
+		if a.ClientStatus == api.AllocClientStatusRunning {
+			running[a.NodeID]++
 		}
 	}
-	nodeTable(s, nodes, running, verbose)
-	return nil
+	return running, nil
 }
 
 // nodePage is the page about one node.
@@ -97,6 +128,7 @@ type nodePage struct {
 
 func (p *nodePage) show(short, stats bool) error {
 	s, n := p.s, p.node
+	now := p.now()
 	s.pairs(
 		[2]string{"ID", shortID(n.ID, p.verbose)},
 		[2]string{"Name", n.Name},
@@ -107,7 +139,7 @@ func (p *nodePage) show(short, stats bool) error {
 		[2]string{"Drain", drainText(n)},
 		[2]string{"Eligibility", s.status(n.SchedulingEligibility)},
 		[2]string{"Status", s.status(n.Status) + parenthesis(n.StatusDescription)},
-		[2]string{"Uptime", p.uptime(stats)},
+		[2]string{"Uptime", uptime(now)},
 		[2]string{"Host Volumes", strings.Join(keys(n.HostVolumes), ",")},
 		[2]string{"Driver Status", drivers(n.Drivers)},
 	)
@@ -120,8 +152,9 @@ func (p *nodePage) show(short, stats bool) error {
 	}
 	p.events()
 	p.allocated(allocs)
+	p.utilization(now)
 	if stats {
-		p.stats()
+		p.stats(now)
 	}
 	s.section("Allocations")
 	p.allocations(allocs)
@@ -132,13 +165,25 @@ func (p *nodePage) show(short, stats bool) error {
 	return nil
 }
 
-// uptime asks the node itself, which may be away: then it is left empty.
-func (p *nodePage) uptime(wanted bool) string {
-	if !wanted || p.node.Status != api.NodeStatusReady {
-		return ""
+// statsWait is how long the page about a node waits for the node itself.
+const statsWait = 2 * time.Second
+
+// now is what the node uses, nil when it is not there to say.
+func (p *nodePage) now() *api.HostStats {
+	if p.node.Status != api.NodeStatusReady {
+		return nil
 	}
-	st, err := p.c.Nodes().Stats(p.node.ID, nil)
+	ctx, cancel := context.WithTimeout(context.Background(), statsWait)
+	defer cancel()
+	st, err := p.c.Nodes().Stats(p.node.ID, (&api.QueryOptions{}).WithContext(ctx))
 	if err != nil {
+		return nil // an addition: the rest of the page is what the servers know
+	}
+	return st
+}
+
+func uptime(st *api.HostStats) string {
+	if st == nil {
 		return ""
 	}
 	return brief(time.Duration(st.Uptime) * time.Second)
@@ -224,15 +269,16 @@ func (p *nodePage) allocated(allocs []*api.Allocation) {
 		mebibytes(disk)+"/"+mebibytes(haveDisk))})
 }
 
-func (p *nodePage) stats() {
-	st, err := p.c.Nodes().Stats(p.node.ID, nil)
-	if err != nil {
-		p.s.section("Host Resource Utilization")
-		p.s.printf("Not known: %s\n", p.s.explain(err))
+// utilization is what the host uses of what it has.
+func (p *nodePage) utilization(st *api.HostStats) {
+	if st == nil {
 		return
 	}
 	p.s.section("Host Resource Utilization")
 	cells := []string{fmt.Sprintf("%.0f MHz", st.CPUTicksConsumed), "", ""}
+	if r := p.node.NodeResources; r != nil {
+		cells[0] = fmt.Sprintf("%.0f/%d MHz", st.CPUTicksConsumed, r.Cpu.CpuShares)
+	}
 	if st.Memory != nil {
 		cells[1] = bytes(st.Memory.Used) + "/" + bytes(st.Memory.Total)
 	}
@@ -241,6 +287,33 @@ func (p *nodePage) stats() {
 	}
 	p.s.table([]string{row("CPU", "Memory", "Disk"), row(cells...)})
 }
+
+// stats are the details: each processor, the memory, each disk.
+func (p *nodePage) stats(st *api.HostStats) {
+	if st == nil {
+		p.s.section("Host Resource Utilization")
+		p.s.printf("Not known: the node does not answer\n")
+		return
+	}
+	p.s.section("CPU Stats")
+	rows := []string{row("CPU", "User", "System", "Idle")}
+	for _, c := range present(st.CPU) {
+		rows = append(rows, row(c.CPU, percentage(c.User), percentage(c.System), percentage(c.Idle)))
+	}
+	p.s.table(rows)
+	if m := st.Memory; m != nil {
+		p.s.section("Memory Stats")
+		p.s.pairs([2]string{"Total", bytes(m.Total)}, [2]string{"Available", bytes(m.Available)}, [2]string{"Used", bytes(m.Used)}, [2]string{"Free", bytes(m.Free)})
+	}
+	p.s.section("Disk Stats")
+	rows = []string{row("Device", "MountPoint", "Size", "Used", "Available", "Used Percent", "Inodes Percent")}
+	for _, d := range present(st.DiskStats) {
+		rows = append(rows, row(d.Device, d.Mountpoint, bytes(d.Size), bytes(d.Used), bytes(d.Available), percentage(d.UsedPercent), percentage(d.InodesUsedPercent)))
+	}
+	p.s.table(rows)
+}
+
+func percentage(f float64) string { return fmt.Sprintf("%.2f%%", f) }
 
 func (p *nodePage) allocations(allocs []*api.Allocation) {
 	if len(allocs) == 0 {

@@ -212,7 +212,7 @@ func schedulerSet() verb {
 			if given && (resp == nil || !resp.Updated) {
 				return errors.New("somebody else changed the settings first; look at them again")
 			}
-			s.printf("The scheduler's settings are changed.\n")
+			s.printf("Scheduler configuration updated!\n")
 			return nil
 		},
 	}

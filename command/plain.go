@@ -69,7 +69,7 @@ func statusVerb() verb {
 				return err
 			}
 			if len(args) == 0 {
-				if err := listJobs(s, c, o); err != nil || o.wanted() {
+				if err := listJobs(s, c, o, ""); err != nil || o.wanted() {
 					return err
 				}
 				s.sayResilience(c)

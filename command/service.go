@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/nomad/api"
@@ -33,10 +34,19 @@ func serviceList() verb {
 			if o.wanted() {
 				return o.print(s, all)
 			}
-			rows := []string{row("Service Name", "Namespace", "Tags")}
+			wide := s.namespace() == api.AllNamespacesNamespace
+			head := []string{"Service Name", "Tags"}
+			if wide {
+				head = slices.Insert(head, 1, "Namespace")
+			}
+			rows := []string{row(head...)}
 			for _, ns := range present(all) {
 				for _, svc := range present(ns.Services) {
-					rows = append(rows, row(svc.ServiceName, ns.Namespace, "["+strings.Join(svc.Tags, ",")+"]"))
+					cells := []string{svc.ServiceName, "[" + strings.Join(svc.Tags, ",") + "]"}
+					if wide {
+						cells = slices.Insert(cells, 1, ns.Namespace)
+					}
+					rows = append(rows, row(cells...))
 				}
 			}
 			if len(rows) == 1 {
@@ -90,7 +100,7 @@ func serviceInfo() verb {
 			}
 			s.table(rows)
 			if meta.NextToken != "" {
-				s.say("More: -page-token %s", meta.NextToken)
+				s.nextPage(meta.NextToken)
 			}
 			return nil
 		},

@@ -95,7 +95,8 @@ func snapshotRestore() verb {
 			if err != nil {
 				return fmt.Errorf("restore snapshot: %w", err)
 			}
-			if !yes {
+			// Scripts restore without a word, as everywhere; a person is asked.
+			if !yes && s.interactive() {
 				if err := s.confirm(fmt.Sprintf("Replace the state of the cluster at %s by %s (index %d)?", s.address(), args[0], info.Index)); err != nil {
 					return err
 				}
@@ -136,14 +137,24 @@ type snapshotRecords struct {
 
 // snapshotKinds names the kinds of records by their number, which are kept for
 // ever. A kind of a newer version is shown by its number.
-var snapshotKinds = []string{
-	1: "Index", "Mark", "Namespace", "NodePool", "SchedulerConfig", "ClusterMetadata", "Node", "Job", "JobVersion", "JobSubmission",
-	"JobSummary", "Evaluation", "Deployment", "PlacementMetric", "Allocation", "ServiceRegistration", "IdempotencyToken", "ScalingEvents", "PeriodicLaunch",
+var snapshotKinds = []struct {
+	first byte
+	names []string
+}{
+	{1, []string{"Index", "Mark", "Namespace", "NodePool", "SchedulerConfig", "ClusterMetadata", "Node", "Job", "JobVersion", "JobSubmission",
+		"JobSummary", "Evaluation", "Deployment", "PlacementMetric", "Allocation", "ServiceRegistration", "IdempotencyToken", "ScalingEvents", "PeriodicLaunch"}},
+	{30, []string{"ACLPolicy", "ACLRole", "ACLToken", "ACLAuthMethod", "ACLBindingRule", "OneTimeToken", "ACLBootstrap"}},
+	{50, []string{"RootKey", "KeyEncryptionKey", "Variable", "VariableLock"}},
+	{60, []string{"CSIVolume", "HostVolume"}},
+	{70, []string{"Autopilot"}},
+	{80, []string{"Rebalancing"}},
 }
 
 func snapshotKind(kind byte) string {
-	if int(kind) < len(snapshotKinds) {
-		return snapshotKinds[kind]
+	for _, block := range snapshotKinds {
+		if kind >= block.first && int(kind-block.first) < len(block.names) {
+			return block.names[kind-block.first]
+		}
 	}
 	return fmt.Sprintf("Kind%d", kind)
 }

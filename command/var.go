@@ -289,7 +289,7 @@ func varPurge() verb {
 	return verb{
 		args: "PATH", min: 1, max: 1,
 		short: "Delete a variable for good",
-		flags: []flagRow{indexFlag},
+		flags: []flagRow{indexFlag, {"y", "", "Accepted for older scripts: nothing is asked.", new(bool), nil}},
 		run: func(s *session, args []string) error {
 			c, err := s.client()
 			if err != nil {
@@ -304,7 +304,7 @@ func varPurge() verb {
 			if err != nil {
 				return conflict(err, "purge")
 			}
-			s.printf("Purged variable %q.\n", args[0])
+			s.printf("Successfully purged variable %q!\n", args[0])
 			return nil
 		},
 	}

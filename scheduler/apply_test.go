@@ -23,9 +23,9 @@ func (w *world) alloc(at, node string, opts []string) {
 	}
 	group, index, _ := strings.Cut(strings.TrimSuffix(at, "]"), "[")
 	a := &Alloc{
-		ID: id, Namespace: job.Namespace, Job: job.ID, JobVersion: job.Version, JobCreateIndex: job.CreateIndex,
-		JobType: job.Type, Group: group, Index: number(index), NodeID: node, Priority: job.Priority,
-		Desired: Run, Client: Running, Used: Resources{CPU: 500, Memory: 500}, CreatedAt: w.now.Add(-time.Hour),
+		AllocGroup:  &AllocGroup{Namespace: job.Namespace, Job: job.ID, JobVersion: job.Version, JobCreateIndex: job.CreateIndex, JobType: job.Type, Group: group, Priority: job.Priority, Used: Resources{CPU: 500, Memory: 500}},
+		AllocExtras: &AllocExtras{},
+		ID:          id, Index: number(index), NodeID: node, Desired: Run, Client: Running, CreatedAt: w.now.Add(-time.Hour),
 	}
 	if g := job.group(group); g != nil {
 		a.Used, a.Volumes = g.Resources, g.Holds(a.Index)
@@ -147,7 +147,7 @@ func (w *world) apply() {
 	}
 	for _, u := range w.plan.Updates {
 		a, _ := w.cluster.Alloc(u.ID)
-		changed := *a
+		changed := copyOf(a)
 		changed.JobVersion = w.job.Version
 		w.enroll(&changed)
 		w.cluster.UpsertAlloc(&changed)
@@ -162,7 +162,7 @@ func (w *world) applyStop(s StopAlloc) {
 	if !ok {
 		panic("plan stops an unknown allocation " + s.ID)
 	}
-	changed := *a
+	changed := copyOf(a)
 	if !s.KeepDesired {
 		changed.Desired = s.Desired
 	}
@@ -181,10 +181,9 @@ func (w *world) applyStop(s StopAlloc) {
 func (w *world) applyPlacement(id string, p *Placement) {
 	job := w.versions[w.job.ID][p.JobVersion]
 	a := &Alloc{
-		ID: id, Namespace: job.Namespace, Job: job.ID, JobVersion: p.JobVersion, JobCreateIndex: job.CreateIndex,
-		JobType: job.Type, Group: p.Group, Index: p.Index, NodeID: p.NodeID, Priority: job.Priority,
-		Desired: Run, Client: Pending, Used: job.group(p.Group).Resources, Ports: p.Ports, Cores: p.Cores, Devices: p.Devices, Volumes: job.group(p.Group).Holds(p.Index),
-		Canary: p.Canary, Previous: p.Previous, CreatedAt: w.now,
+		AllocGroup:  &AllocGroup{Namespace: job.Namespace, Job: job.ID, JobVersion: p.JobVersion, JobCreateIndex: job.CreateIndex, JobType: job.Type, Group: p.Group, Priority: job.Priority, Used: job.group(p.Group).Resources},
+		AllocExtras: &AllocExtras{Cores: p.Cores, Devices: p.Devices, Volumes: job.group(p.Group).Holds(p.Index)},
+		ID:          id, Index: p.Index, NodeID: p.NodeID, Desired: Run, Client: Pending, Ports: p.Ports, Canary: p.Canary, Previous: p.Previous, CreatedAt: w.now,
 	}
 	w.enroll(a)
 	if prev, ok := w.cluster.Alloc(p.Previous); ok {
@@ -194,7 +193,7 @@ func (w *world) applyPlacement(id string, p *Placement) {
 		if p.Reschedule != nil {
 			a.Reschedules = append(a.Reschedules, *p.Reschedule)
 		}
-		changed := *prev
+		changed := copyOf(prev)
 		changed.Next = id
 		w.cluster.UpsertAlloc(&changed)
 	}
@@ -219,4 +218,11 @@ func (w *world) show() string {
 		}
 	}
 	return b.String()
+}
+
+// copyOf is a copy that shares nothing with the original.
+func copyOf(a *Alloc) Alloc {
+	own := *a
+	own.Change(func(*AllocGroup, *AllocExtras) {})
+	return own
 }

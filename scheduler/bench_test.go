@@ -24,10 +24,9 @@ func benchCluster(n, busy int) *Cluster {
 		})
 		for k := range busy {
 			c.UpsertAlloc(&Alloc{
-				ID: fmt.Sprintf("busy-%d-%d", i, k), Namespace: "default", Job: fmt.Sprintf("busy-%d", k), Group: "g", Index: i,
-				NodeID: fmt.Sprintf("node-%05d", i), Desired: Run, Client: Running, Priority: 30,
-				Used:  Resources{CPU: int64(200 + i%7*50), Memory: int64(300 + i%11*40)},
-				Ports: []Port{{Label: "http", Value: 20000 + k, HostIP: "10.0.0.1"}},
+				AllocGroup:  &AllocGroup{Namespace: "default", Job: fmt.Sprintf("busy-%d", k), Group: "g", Priority: 30, Used: Resources{CPU: int64(200 + i%7*50), Memory: int64(300 + i%11*40)}},
+				AllocExtras: &AllocExtras{},
+				ID:          fmt.Sprintf("busy-%d-%d", i, k), Index: i, NodeID: fmt.Sprintf("node-%05d", i), Desired: Run, Client: Running, Ports: []Port{{Label: "http", Value: 20000 + k, HostIP: "10.0.0.1"}},
 			})
 		}
 	}
@@ -139,7 +138,7 @@ func BenchmarkDrain(b *testing.B) {
 			draining.Draining, draining.Eligible = true, false
 			c.UpsertNode(draining)
 			for _, a := range c.AllocsOnNode(id) {
-				moving := *a
+				moving := copyOf(a)
 				moving.Migrate = true
 				c.UpsertAlloc(&moving)
 				leaving++
@@ -164,8 +163,11 @@ func BenchmarkStorm(b *testing.B) {
 				p := Schedule(Request{Cluster: c, Job: job, Namespace: "default", JobID: job.ID, Now: time.Unix(1, 0)})
 				placed += len(p.Placements)
 				for _, pl := range p.Placements {
-					a := &Alloc{ID: pl.NodeID + job.ID, Namespace: "default", Job: job.ID, JobType: System, Group: "g", NodeID: pl.NodeID,
-						Desired: Run, Client: Running, Used: job.Groups[0].Resources}
+					a := &Alloc{
+						AllocGroup:  &AllocGroup{Namespace: "default", Job: job.ID, JobType: System, Group: "g", Used: job.Groups[0].Resources},
+						AllocExtras: &AllocExtras{},
+						ID:          pl.NodeID + job.ID, NodeID: pl.NodeID, Desired: Run, Client: Running,
+					}
 					c.UpsertAlloc(a)
 					added = append(added, a.ID)
 				}
@@ -265,7 +267,7 @@ func BenchmarkChange(b *testing.B) {
 // BenchmarkApply adds and removes an allocation.
 func BenchmarkApply(b *testing.B) {
 	c := benchCluster(1000, 10)
-	a := &Alloc{ID: "x", Namespace: "default", Job: "x", Group: "g", NodeID: "node-00001", Desired: Run, Client: Running, Used: Resources{CPU: 1}}
+	a := &Alloc{AllocGroup: &AllocGroup{Namespace: "default", Job: "x", Group: "g", Used: Resources{CPU: 1}}, AllocExtras: &AllocExtras{}, ID: "x", NodeID: "node-00001", Desired: Run, Client: Running}
 	b.ReportAllocs()
 	for b.Loop() {
 		c.UpsertAlloc(a)
@@ -284,7 +286,10 @@ func benchSchedule(b *testing.B, c *Cluster, job *Job) {
 
 func applyBench(c *Cluster, job *Job, p Plan) {
 	for i, pl := range p.Placements {
-		c.UpsertAlloc(&Alloc{ID: strconv.Itoa(i), Namespace: job.Namespace, Job: job.ID, Group: pl.Group, Index: pl.Index,
-			NodeID: pl.NodeID, Desired: Run, Client: Running, Used: job.group(pl.Group).Resources, JobVersion: pl.JobVersion})
+		c.UpsertAlloc(&Alloc{
+			AllocGroup:  &AllocGroup{Namespace: job.Namespace, Job: job.ID, Group: pl.Group, Used: job.group(pl.Group).Resources, JobVersion: pl.JobVersion},
+			AllocExtras: &AllocExtras{},
+			ID:          strconv.Itoa(i), Index: pl.Index, NodeID: pl.NodeID, Desired: Run, Client: Running,
+		})
 	}
 }

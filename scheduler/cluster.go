@@ -93,6 +93,9 @@ func (c *Cluster) DeleteNode(id string) {
 // before its node. Only allocations that hold resources (see HoldsResources) count on
 // the node. The value is shared: it must not change afterwards.
 func (c *Cluster) UpsertAlloc(a *Alloc) {
+	if a.AllocExtras == nil {
+		a.Compact()
+	}
 	r, known := c.allocs[a.ID]
 	if !known {
 		r = &record{alloc: a, ord: c.ordinal(a.NodeID), live: -1}

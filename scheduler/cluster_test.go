@@ -61,11 +61,9 @@ func drawNode(t *rapid.T) Node {
 
 func drawAlloc(t *rapid.T) *Alloc {
 	a := &Alloc{
-		ID: fmt.Sprintf("a%d", rapid.IntRange(0, 9).Draw(t, "alloc")), NodeID: fmt.Sprintf("n%d", rapid.IntRange(0, 3).Draw(t, "on")),
-		Namespace: "default", Job: rapid.SampledFrom([]string{"j", "k"}).Draw(t, "job"), Group: "g", Index: rapid.IntRange(0, 3).Draw(t, "index"),
-		Desired: rapid.SampledFrom([]Desired{Run, Run, Stop}).Draw(t, "desired"),
-		Client:  rapid.SampledFrom([]ClientStatus{Pending, Running, Complete, Failed, Lost, Unknown}).Draw(t, "client"),
-		Used:    Resources{CPU: 100, Memory: 10, Cores: rapid.IntRange(0, 2).Draw(t, "pinned")},
+		AllocGroup:  &AllocGroup{Namespace: "default", Job: rapid.SampledFrom([]string{"j", "k"}).Draw(t, "job"), Group: "g", Used: Resources{CPU: 100, Memory: 10, Cores: rapid.IntRange(0, 2).Draw(t, "pinned")}},
+		AllocExtras: &AllocExtras{},
+		ID:          fmt.Sprintf("a%d", rapid.IntRange(0, 9).Draw(t, "alloc")), NodeID: fmt.Sprintf("n%d", rapid.IntRange(0, 3).Draw(t, "on")), Index: rapid.IntRange(0, 3).Draw(t, "index"), Desired: rapid.SampledFrom([]Desired{Run, Run, Stop}).Draw(t, "desired"), Client: rapid.SampledFrom([]ClientStatus{Pending, Running, Complete, Failed, Lost, Unknown}).Draw(t, "client"),
 	}
 	for p := range rapid.IntRange(0, 2).Draw(t, "ports") {
 		a.Ports = append(a.Ports, Port{Value: 8000 + p, HostIP: rapid.SampledFrom([]string{"", "10.0.0.1"}).Draw(t, "ip")})
@@ -128,7 +126,7 @@ func TestPredicates(t *testing.T) {
 		{Evict, Running, true, false},
 		{Stop, Complete, true, true},
 	} {
-		a := &Alloc{Desired: tt.desired, Client: tt.client}
+		a := &Alloc{AllocGroup: &AllocGroup{}, AllocExtras: &AllocExtras{}, Desired: tt.desired, Client: tt.client}
 		if Terminal(a) != tt.terminal || ClientTerminal(a) != tt.ended || HoldsResources(a) == tt.terminal {
 			t.Errorf("%s/%s: terminal %v, ended %v, holds %v", tt.desired, tt.client, Terminal(a), ClientTerminal(a), HoldsResources(a))
 		}
@@ -138,8 +136,8 @@ func TestPredicates(t *testing.T) {
 // TestLookups asks for what is and is not there.
 func TestLookups(t *testing.T) {
 	c := NewCluster()
-	c.UpsertAlloc(&Alloc{ID: "a", Namespace: "default", Job: "j", NodeID: "n", Desired: Run, Client: Running, CreatedAt: time.Unix(2, 0)})
-	c.UpsertAlloc(&Alloc{ID: "b", Namespace: "default", Job: "j", NodeID: "n", Desired: Stop, Client: Running, CreatedAt: time.Unix(1, 0)})
+	c.UpsertAlloc(&Alloc{AllocGroup: &AllocGroup{Namespace: "default", Job: "j"}, AllocExtras: &AllocExtras{}, ID: "a", NodeID: "n", Desired: Run, Client: Running, CreatedAt: time.Unix(2, 0)})
+	c.UpsertAlloc(&Alloc{AllocGroup: &AllocGroup{Namespace: "default", Job: "j"}, AllocExtras: &AllocExtras{}, ID: "b", NodeID: "n", Desired: Stop, Client: Running, CreatedAt: time.Unix(1, 0)})
 	if _, ok := c.Node("n"); ok {
 		t.Error("a node that never registered is known")
 	}

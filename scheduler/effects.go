@@ -22,14 +22,14 @@ func Effects(req *Request, p *Plan, id func(ordinal int) string) []*Alloc {
 			next.Client = s.Client
 		}
 		if s.Client == Unknown {
-			next.UnknownAt = req.Now
+			next.Change(func(_ *AllocGroup, x *AllocExtras) { x.UnknownAt = req.Now })
 		}
 		out = append(out, &next)
 	}
 	for _, u := range p.Updates {
 		if a, ok := req.Cluster.Alloc(u.ID); ok && req.Job != nil {
 			next := *a
-			next.JobVersion = req.Job.Version
+			next.Change(func(g *AllocGroup, _ *AllocExtras) { g.JobVersion = req.Job.Version })
 			out = append(out, &next)
 		}
 	}
@@ -46,16 +46,23 @@ func (req *Request) placed(p *Placement, id string) *Alloc {
 	if p.JobVersion != job.Version && req.Versions != nil {
 		ran = req.Versions(p.JobVersion)
 	}
-	a := &Alloc{
-		ID: id, Namespace: job.Namespace, Job: job.ID, JobVersion: p.JobVersion,
-		JobCreateIndex: job.CreateIndex, JobType: job.Type, Group: p.Group, Index: p.Index, NodeID: p.NodeID,
-		Priority: job.Priority, Desired: Run, Client: Pending,
-		Ports: p.Ports, Cores: p.Cores, Devices: p.Devices, Canary: p.Canary, Previous: p.Previous,
+	g := &AllocGroup{
+		Namespace: job.Namespace, Job: job.ID, JobVersion: p.JobVersion, JobCreateIndex: job.CreateIndex, JobType: job.Type,
+		Group: p.Group, Priority: job.Priority,
 	}
+	x := &AllocExtras{Cores: p.Cores, Devices: p.Devices}
 	if ran != nil {
-		if g := ran.group(p.Group); g != nil {
-			a.Used, a.Volumes = g.Resources, g.Holds(p.Index)
+		if asks := ran.group(p.Group); asks != nil {
+			g, x.Volumes = asks.Common, asks.Holds(p.Index)
+			if g == nil {
+				g = ran.common(asks)
+			}
 		}
 	}
+	a := &Alloc{
+		AllocGroup: g, AllocExtras: x, ID: id, Index: p.Index, NodeID: p.NodeID, Desired: Run, Client: Pending,
+		Ports: p.Ports, Canary: p.Canary, Previous: p.Previous,
+	}
+	a.Compact()
 	return a
 }

@@ -129,6 +129,9 @@ type Group struct {
 	// fits: the job's and the group's scope, constraints and resources. Groups with equal Ask
 	// fit alike. "" = not known.
 	Ask string
+	// Common is shared by the group's allocations; nil until Job.Share.
+	Common *AllocGroup
+
 	// Spec is a digest of every field whose change needs a new allocation: two
 	// versions of a group with equal Spec are updated in place.
 	Spec string
@@ -267,53 +270,103 @@ const (
 )
 
 // Alloc is an allocation as the scheduler sees it. Values are shared and never
-// changed after they were given to a Cluster.
+// changed after they were given to a Cluster. A cluster may hold millions: what allocations
+// have in common, and what few of them have, is behind pointers, which a copy shares with
+// the original (see Change).
 type Alloc struct {
-	ID             string
+	*AllocGroup
+	*AllocExtras // nil is as good as empty in what UpsertAlloc is given
+
+	ID     string
+	Index  int // index in the name job.group[index]
+	NodeID string
+
+	Desired Desired
+	Client  ClientStatus
+
+	Ports []Port // what is taken on the node
+
+	Migrate         bool // a drain asks it to leave
+	ForceReschedule bool // someone asks for another placement
+	Reschedule      bool // the deployment asks for another placement (unhealthy)
+	// NoReplace: a batch allocation that was stopped for good (a drain's deadline); its
+	// slot stays empty.
+	NoReplace bool
+	Health    Health
+	Canary    bool
+
+	DeploymentID string
+	HealthAt     time.Time // when Health was decided; zero while it is unset
+	CreatedAt    time.Time
+	FinishedAt   time.Time // when its last task ended; zero while it runs
+	Previous     string    // ID of the allocation that it replaced
+}
+
+// AllocGroup is what the allocations of a group in one version of its job have in common.
+type AllocGroup struct {
 	Namespace, Job string
 	JobVersion     uint64
 	JobCreateIndex uint64
 	JobType        JobType
 	Group          string
-	Index          int // index in the name job.group[index]
-	NodeID         string
 	Priority       int
+	Used           Resources
+	// MigrateMax is migrate.max_parallel of its group: preemption avoids to evict more.
+	MigrateMax int
+}
 
-	Desired Desired
-	Client  ClientStatus
+// Share makes what the allocations of each group have in common, for all of them.
+func (j *Job) Share() {
+	for _, g := range j.Groups {
+		g.Common = j.common(g)
+	}
+}
 
-	Used    Resources
-	Ports   []Port // what is taken on the node
+func (j *Job) common(g *Group) *AllocGroup {
+	out := &AllocGroup{
+		Namespace: j.Namespace, Job: j.ID, JobVersion: j.Version, JobCreateIndex: j.CreateIndex, JobType: j.Type, Priority: j.Priority,
+		Group: g.Name, Used: g.Resources,
+	}
+	if j.Type == Service { // the others have no migrate block
+		out.MigrateMax = g.MigrateMax
+	}
+	return out
+}
+
+// AllocExtras is what few allocations have.
+type AllocExtras struct {
 	Cores   []int
 	Devices []DeviceGrant
 	Volumes []VolumeHold
-	// MigrateMax is migrate.max_parallel of its group: preemption avoids to evict more.
-	MigrateMax int
 
-	MoveTo          string // ID of a node that it is to move to, its successor first; "" for none
-	Migrate         bool   // a drain asks it to leave
-	ForceReschedule bool   // someone asks for another placement
-	Reschedule      bool   // the deployment asks for another placement (unhealthy)
-	// NoReplace: a batch allocation that was stopped for good (a drain's deadline); its
-	// slot stays empty.
-	NoReplace bool
-
-	DeploymentID string
-	Health       Health
-	HealthAt     time.Time // when Health was decided; zero while it is unset
-	Canary       bool
-
-	CreatedAt  time.Time
-	MoveOffAt  time.Time // when a move of it was called off; zero for never
-	FinishedAt time.Time // when its last task ended; zero while it runs
-	UnknownAt  time.Time // when it became unknown; zero otherwise
+	MoveTo    string    // ID of a node that it is to move to, its successor first; "" for none
+	MoveOffAt time.Time // when a move of it was called off; zero for never
+	UnknownAt time.Time // when it became unknown; zero otherwise
 
 	Reschedules []RescheduleEvent
-	Previous    string // ID of the allocation that it replaced
 	Next        string // ID of its replacement: it is not replaced again
 	// FollowupEval names the evaluation that will replace it later, if any. Request.Waiting
 	// tells whether that is still pending.
 	FollowupEval string
+}
+
+// noExtras is shared by all allocations that have none, and never changed.
+var noExtras = &AllocExtras{}
+
+// Compact lets an allocation without extras share the empty ones.
+func (a *Alloc) Compact() {
+	x := a.AllocExtras
+	if x == nil || len(x.Cores)+len(x.Devices)+len(x.Volumes)+len(x.Reschedules) == 0 && x.MoveTo == "" && x.Next == "" && x.FollowupEval == "" &&
+		x.MoveOffAt.IsZero() && x.UnknownAt.IsZero() {
+		a.AllocExtras = noExtras
+	}
+}
+
+// Change changes what a copy of an allocation shares with the original, on copies of its own.
+func (a *Alloc) Change(f func(*AllocGroup, *AllocExtras)) {
+	g, x := *a.AllocGroup, *a.AllocExtras
+	f(&g, &x)
+	a.AllocGroup, a.AllocExtras = &g, &x
 }
 
 // RescheduleEvent records one replacement of a failed allocation.

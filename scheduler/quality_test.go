@@ -33,8 +33,11 @@ func packed(tb testing.TB, nodes int, asks []Resources) int {
 			tb.Fatalf("job %d is not placed: %+v", i, p.Failed["g"])
 		}
 		used[p.Placements[0].NodeID] = true
-		c.UpsertAlloc(&Alloc{ID: job.ID, Namespace: "default", Job: job.ID, Group: "g", NodeID: p.Placements[0].NodeID,
-			Desired: Run, Client: Running, Used: ask})
+		c.UpsertAlloc(&Alloc{
+			AllocGroup:  &AllocGroup{Namespace: "default", Job: job.ID, Group: "g", Used: ask},
+			AllocExtras: &AllocExtras{},
+			ID:          job.ID, NodeID: p.Placements[0].NodeID, Desired: Run, Client: Running,
+		})
 	}
 	return len(used)
 }

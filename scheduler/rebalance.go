@@ -271,7 +271,7 @@ func (b *balancer) movable(req *Request, r *record) bool {
 func (b *balancer) try(req *Request, g *Group, f *finding, why string) bool {
 	mark := len(b.t.log)
 	asked := *f.alloc
-	asked.MoveTo = b.t.c.slots[f.to].id
+	asked.Change(func(_ *AllocGroup, x *AllocExtras) { x.MoveTo = b.t.c.slots[f.to].id })
 	b.t.put(&asked)
 	o := b.t.schedule(jobKey{req.Namespace, req.JobID})
 	if o.placed[asked.ID] != asked.MoveTo {

@@ -51,7 +51,7 @@ func (w *world) carryOut(moves []Move) {
 	defer func() { w.job, w.group = job, group }()
 	for _, m := range moves {
 		w.job = w.versions[m.Alloc.Job][m.Alloc.JobVersion]
-		changed := *m.Alloc
+		changed := copyOf(m.Alloc)
 		changed.MoveTo = m.To
 		w.cluster.UpsertAlloc(&changed)
 		w.schedule()
@@ -60,7 +60,7 @@ func (w *world) carryOut(moves []Move) {
 		}
 		w.apply()
 		for _, a := range w.cluster.AllocsOfJob("default", m.Alloc.Job) {
-			next := *a
+			next := copyOf(a)
 			switch {
 			case a.Previous == m.Alloc.ID && a.Client == Pending:
 				next.Client = Running

@@ -326,8 +326,9 @@ func benchLoaded(n int, cpu int64) (*Cluster, Source) {
 		for k := range 10 {
 			job := jobs[fmt.Sprint("job-", (i*7+k*k*13)%len(jobs))]
 			c.UpsertAlloc(&Alloc{
-				ID: fmt.Sprintf("%d-%d", i, k), Namespace: "default", Job: job.ID, JobType: Service, Group: "g", Index: i*10 + k,
-				NodeID: node.ID, Desired: Run, Client: Running, Priority: 50, Used: job.Groups[0].Resources,
+				AllocGroup:  &AllocGroup{Namespace: "default", Job: job.ID, JobType: Service, Group: "g", Priority: 50, Used: job.Groups[0].Resources},
+				AllocExtras: &AllocExtras{},
+				ID:          fmt.Sprintf("%d-%d", i, k), Index: i*10 + k, NodeID: node.ID, Desired: Run, Client: Running,
 			})
 		}
 	}

@@ -81,7 +81,7 @@ func (w *world) run(line string) (out string, err error) {
 	case "set":
 		for _, id := range w.match(f[1]) {
 			a, _ := w.cluster.Alloc(id)
-			changed := *a
+			changed := copyOf(a)
 			w.attributes(&changed, f[2:])
 			w.cluster.UpsertAlloc(&changed)
 		}

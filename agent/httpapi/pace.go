@@ -93,7 +93,7 @@ func (p *pace) letGo(now time.Time) {
 		p.free = max(p.free-1, 0)
 		p.out[h.node] = now
 		close(h.turn)
-		p.held = p.held[1:]
+		p.held[0], p.held = held{}, p.held[1:]
 	}
 }
 

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/selfheal/selfheal/agent/state"
@@ -81,8 +82,8 @@ func (q *reports) next() []*report {
 		size += len(q.waiting[n].update.Updates)
 		n++
 	}
-	batch := q.waiting[:n:n]
-	q.waiting = q.waiting[n:]
+	batch := slices.Clone(q.waiting[:n])
+	q.waiting = slices.Delete(q.waiting, 0, n) // which keeps none of them alive
 	q.busy = n > 0
 	return batch
 }

@@ -190,7 +190,7 @@ func (b *migrateBudget) take(a *state.Alloc, job *api.Job) bool {
 		running := 0
 		for other := range b.snap.AllocsByJob(nil, a.Namespace, a.JobID) {
 			if other.Group == a.Group && other.Desired == api.AllocDesiredStatusRun && other.Client == api.AllocClientStatusRunning &&
-				(other.Transition == nil || !deref(other.Transition.Migrate)) && settled(other, g) {
+				(other.Transition == nil || !deref(other.Transition.Migrate)) && settled(b.snap, other, g) {
 				running++
 			}
 		}
@@ -203,13 +203,17 @@ func (b *migrateBudget) take(a *state.Alloc, job *api.Job) bool {
 	return true
 }
 
-// settled reports whether an allocation counts as up: its health says so, or it
-// has none to say (jobs without a deployment).
-func settled(a *state.Alloc, g *api.TaskGroup) bool {
-	if a.DeploymentStatus != nil && a.DeploymentStatus.Healthy != nil {
+// settled reports whether an allocation counts as up: its health says so, or nobody asks
+// for it, which is so of those that were neither deployed nor placed for one that had to
+// leave its node.
+func settled(snap *state.Snapshot, a *state.Alloc, g *api.TaskGroup) bool {
+	switch {
+	case a.DeploymentStatus != nil && a.DeploymentStatus.Healthy != nil:
 		return *a.DeploymentStatus.Healthy
+	case a.DeploymentID != "":
+		return g.Update == nil
 	}
-	return a.DeploymentID == "" || g.Update == nil
+	return g.Migrate == nil || deref(g.Migrate.HealthCheck) == "manual" || !snap.Succeeds(a)
 }
 
 func clientTerminal(status string) bool {

@@ -39,6 +39,7 @@ func lowerJob(j *api.Job) *scheduler.Job {
 			lowered.Ports, lowered.Volumes, lowered.Devices, lowered.Pins, lowered.Tasks)
 		out.Groups = append(out.Groups, lowered)
 	}
+	out.Share()
 	return out
 }
 
@@ -300,20 +301,16 @@ func digest(parts ...any) string {
 // lowerAlloc makes the scheduler's allocation from a row. g is its group in the
 // version that it runs, nil when that is gone.
 func lowerAlloc(a *state.Alloc, job *scheduler.Job) *scheduler.Alloc {
+	x := &scheduler.AllocExtras{Next: a.Next, FollowupEval: a.FollowupEvalID, Cores: a.Cores, Reschedules: lowerReschedules(a.Reschedule)}
 	out := &scheduler.Alloc{
-		ID: a.ID, Namespace: a.Namespace, Job: a.JobID, JobVersion: a.JobVersion, JobCreateIndex: a.JobCreateIndex,
-		Group: a.Group, Index: a.Index, NodeID: a.NodeID,
+		AllocGroup: lowerCommon(a, job), AllocExtras: x, ID: a.ID, Index: a.Index, NodeID: a.NodeID,
 		Desired: scheduler.Desired(a.Desired), Client: scheduler.ClientStatus(a.Client),
-		DeploymentID: a.DeploymentID, CreatedAt: time.Unix(0, a.CreateTime),
-		Previous: a.Previous, Next: a.Next, FollowupEval: a.FollowupEvalID,
-	}
-	if job != nil {
-		out.JobType, out.Priority = job.Type, job.Priority
+		DeploymentID: a.DeploymentID, CreatedAt: time.Unix(0, a.CreateTime), Previous: a.Previous,
 	}
 	if m := a.Move; m != nil && m.To == "" {
-		out.MoveOffAt = time.Unix(0, m.At)
+		x.MoveOffAt = time.Unix(0, m.At)
 	} else if m != nil {
-		out.MoveTo = m.To
+		x.MoveTo = m.To
 	}
 	if t := a.Transition; t != nil {
 		out.Migrate, out.Reschedule, out.ForceReschedule = deref(t.Migrate), deref(t.Reschedule), deref(t.ForceReschedule)
@@ -338,9 +335,32 @@ func lowerAlloc(a *state.Alloc, job *scheduler.Job) *scheduler.Alloc {
 		out.FinishedAt = time.Unix(0, a.ModifyTime)
 	}
 	if a.Client == api.AllocClientStatusUnknown {
-		out.UnknownAt = time.Unix(0, a.UnknownAt)
+		x.UnknownAt = time.Unix(0, a.UnknownAt)
 	}
-	out.Reschedules = lowerReschedules(a.Reschedule)
+	out.Compact()
+	return out
+}
+
+// lowerCommon is what the allocation shares with others of its group in its version.
+func lowerCommon(a *state.Alloc, job *scheduler.Job) *scheduler.AllocGroup {
+	g := groupOf(job, a.Group)
+	if g != nil && g.Common != nil && job.CreateIndex == a.JobCreateIndex && job.Version == a.JobVersion {
+		return g.Common
+	}
+	out := &scheduler.AllocGroup{Namespace: a.Namespace, Job: a.JobID, JobVersion: a.JobVersion, JobCreateIndex: a.JobCreateIndex, Group: a.Group}
+	if job != nil {
+		out.JobType, out.Priority = job.Type, job.Priority
+	}
+	switch r := a.Resources; {
+	case g != nil && g.Common != nil: // what the group asks, with its lifecycle taken into account
+		out.Used, out.MigrateMax = g.Common.Used, g.Common.MigrateMax
+	case r != nil:
+		out.Used.Disk, out.Used.Cores = r.Shared.DiskMB, len(a.Cores)
+		for _, t := range r.Tasks {
+			out.Used.CPU += t.Cpu.CpuShares
+			out.Used.Memory += t.Memory.MemoryMB
+		}
+	}
 	return out
 }
 
@@ -359,29 +379,20 @@ func lowerAllocResources(a *state.Alloc, job *scheduler.Job, out *scheduler.Allo
 	for _, p := range r.Shared.Ports {
 		out.Ports = append(out.Ports, scheduler.Port{Label: p.Label, Value: p.Value, To: p.To, HostIP: p.HostIP})
 	}
-	out.Cores = a.Cores
 	for _, name := range slices.Sorted(maps.Keys(r.Tasks)) {
 		for _, d := range r.Tasks[name].Devices {
 			out.Devices = append(out.Devices, scheduler.DeviceGrant{Task: name, Vendor: d.Vendor, Type: d.Type, Name: d.Name, IDs: d.DeviceIDs})
 		}
 	}
 	g := groupOf(job, a.Group)
-	if g != nil { // what the group asks, with its lifecycle taken into account
-		out.Used, out.Volumes = g.Resources, g.Holds(a.Index)
-		if job.Type == scheduler.Service { // the others have no migrate block
-			out.MigrateMax = g.MigrateMax
-		}
-		for i := range out.Ports {
-			for _, ask := range g.Ports {
-				out.Ports[i].Shared = out.Ports[i].Shared || ask.Label == out.Ports[i].Label && ask.IgnoreCollision
-			}
-		}
+	if g == nil {
 		return
 	}
-	out.Used.Disk, out.Used.Cores = r.Shared.DiskMB, len(a.Cores)
-	for _, t := range r.Tasks {
-		out.Used.CPU += t.Cpu.CpuShares
-		out.Used.Memory += t.Memory.MemoryMB
+	out.Volumes = g.Holds(a.Index)
+	for i := range out.Ports {
+		for _, ask := range g.Ports {
+			out.Ports[i].Shared = out.Ports[i].Shared || ask.Label == out.Ports[i].Label && ask.IgnoreCollision
+		}
 	}
 }
 

@@ -170,7 +170,7 @@ func (t *tx) countPlaced(placed map[string]*placedIn) {
 // setHealth takes a report of an allocation's health for its deployment, or for the move
 // that it is the successor of, and says whether it is news.
 func (t *tx) setHealth(a *Alloc, healthy *bool, at time.Time) bool {
-	if healthy == nil || a.DeploymentID == "" && !t.succeedsMove(a) {
+	if healthy == nil || a.DeploymentID == "" && !t.Succeeds(a) {
 		return false
 	}
 	s := api.AllocDeploymentStatus{}

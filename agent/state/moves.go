@@ -162,8 +162,9 @@ func (t *tx) endMove(a *Alloc, done bool, why string) {
 // Moves reports whether the allocation is asked to move to another node.
 func (a *Alloc) Moves() bool { return a.Move != nil && a.Move.To != "" }
 
-// succeedsMove reports whether the allocation was placed for one that moves.
-func (t *tx) succeedsMove(a *Alloc) bool {
-	old := t.allocs.get(a.Previous)
-	return old != nil && old.Moves()
+// Succeeds reports whether the allocation was placed for one that was asked to leave its
+// node, by a drain or a move: then its health counts, as it does in a deployment.
+func (s *Snapshot) Succeeds(a *Alloc) bool {
+	old := s.allocs.get(a.Previous)
+	return old != nil && (old.Moves() || old.Transition != nil && old.Transition.Migrate != nil && *old.Transition.Migrate)
 }

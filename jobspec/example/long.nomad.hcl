@@ -2,9 +2,9 @@
 # and keeps it so: a task that dies is started again, a node that dies is
 # replaced by another.
 #
-#   selfheal job plan web.nomad.hcl      what would change
-#   selfheal job run  web.nomad.hcl      make it so, and watch
-#   selfheal job status web              how it is
+#   selfheal job plan example.nomad.hcl  what would change
+#   selfheal job run  example.nomad.hcl  make it so, and watch
+#   selfheal job status example          how it is
 
 # A value that can be given on the command line: -var instances=5
 variable "instances" {
@@ -13,7 +13,7 @@ variable "instances" {
   default     = 3
 }
 
-job "web" {
+job "example" {
   # "service" runs for ever, "batch" runs to its end, "system" runs once on
   # every node, "sysbatch" runs to its end on every node.
   type = "service"

@@ -1,4 +1,4 @@
-job "web" {
+job "example" {
   group "web" {
     count = 3
 
