@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -95,6 +97,34 @@ func TestStreamOfATokenThatIsDeletedAsItBegins(t *testing.T) {
 			}
 			g.Close()
 		})
+	}
+}
+
+// A server that passes on what a node streams does not wait until the node asks again.
+func TestRelayedStreamEndsWithItsToken(t *testing.T) {
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte("{}"))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	defer node.Close()
+	g := newGuarded(t)
+	g.addNode(nodeID, func(n *state.Node) { n.RPCAddr = strings.TrimPrefix(node.URL, "http://") })
+	tok := &api.ACLToken{Type: tokenManagement}
+	req, err := http.NewRequestWithContext(t.Context(), "GET", g.http.URL+"/v1/client/fs/logs/"+g.alloc+"?task=app&type=stdout&follow=true", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Nomad-Token", g.secret(tok))
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	g.apply(&state.DeleteACLTokens{AccessorIDs: []string{tok.AccessorID}})
+	// It hangs here when nothing ends the stream.
+	if got, err := io.ReadAll(resp.Body); err != nil || string(got) != "{}" || resp.StatusCode != 200 {
+		t.Errorf("%d %s %v", resp.StatusCode, got, err)
 	}
 }
 
