@@ -36,7 +36,7 @@ func (s *session) readJobFile(path string) ([]byte, error) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("fetch: %w", err)
+		return nil, fmt.Errorf("fetch: %v", err) // not wrapped: it is not the agent that is away
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
