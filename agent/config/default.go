@@ -56,7 +56,7 @@ func Default() *Config {
 func defaultServer() Server {
 	return Server{
 		Join:            Join{RetryInterval: 30 * time.Second},
-		EventBufferSize: 100,
+		EventBufferSize: 1000,
 		Scheduler:       Scheduler{Algorithm: "binpack", Preemption: Preemption{System: true}},
 		GC: GC{
 			JobGCInterval:         5 * time.Minute,

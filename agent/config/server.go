@@ -25,7 +25,8 @@ type Server struct {
 	// OIDCIssuer is the base URL under which third parties reach /.well-known/ of this
 	// cluster; it becomes the issuer of workload identities. Default: none.
 	OIDCIssuer string `hcl:"oidc_issuer"`
-	// EventBufferSize is how many events a late subscriber can still read; default 100.
+	// EventBufferSize is how many log entries a late subscriber of events can still read;
+	// default 1000: what a busy cluster writes while a watcher finds another server.
 	EventBufferSize int `hcl:"event_buffer_size"`
 	// Scheduler is used when the cluster forms, and never again: the API changes it.
 	Scheduler Scheduler `hcl:"default_scheduler_config"`

@@ -244,7 +244,9 @@ func (a *API) serve(rt *router) http.Handler {
 		start := a.now()
 		row, vars, known := rt.find(hr.Method, hr.URL.EscapedPath())
 		r, err := newRequest(w, hr, row, vars)
-		r.fromPeer = rt == a.peers
+		if r.fromPeer = rt == a.peers; !r.fromPeer {
+			hr.Header.Del(headerHops) // only agents say how far a request has come
+		}
 		defer a.recover(r)
 		switch {
 		case !known:

@@ -85,14 +85,19 @@ func eventStream(a *API, r *request) (any, error) {
 		case len(line.Events) == 0:
 			continue
 		}
-		if err := out.lines(split(line)); err != nil {
+		lines := []eventLine{line}
+		if _, evals := topics[string(api.TopicEvaluation)]; evals && len(topics) == 1 {
+			lines = split(line)
+		}
+		if err := out.lines(lines); err != nil {
 			return streamed{}, nil
 		}
 	}
 }
 
-// split gives an evaluation and the one that follows it lines of their own: in the Nomad
-// API they are changed one after the other, and clients count on it. Until the last line
+// split gives an evaluation and the one that follows it lines of their own, to who
+// watches evaluations alone: in the Nomad API they are changed one after the other, and
+// such clients count on it. All others see each index once. Until the last line
 // of an index is read the index is not complete: the others bear the one before it, so
 // that who resumes from it sees all of them again.
 func split(whole eventLine) []eventLine {

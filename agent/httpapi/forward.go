@@ -28,6 +28,10 @@ const (
 	leaderPoll = 20 * time.Millisecond
 )
 
+// perHop are the headers that are about one connection, not about the request (RFC 9110,
+// section 7.6.1): HTTP/2 between agents refuses some of them.
+var perHop = []string{"Connection", "Upgrade", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Expect"}
+
 // errRetry says that a forwarded request was not carried out.
 type errRetry struct{ err error }
 
@@ -70,8 +74,7 @@ func (a *API) carry(r *request) (out any, done bool, err error) {
 }
 
 func (a *API) noRegion(region string) error {
-	return &Error{http.StatusInternalServerError,
-		fmt.Sprintf("No path to region %q; known are %s", region, strings.Join(a.cfg.Peers.Regions(), ", "))}
+	return badRequest("No path to region %q; known are %s", region, strings.Join(a.cfg.Peers.Regions(), ", "))
 }
 
 func (a *API) carryToServer(r *request) (any, bool, error) {
@@ -219,7 +222,7 @@ func (a *API) carryToAgent(r *request) (any, bool, error) {
 	}
 	switch addr {
 	case "":
-		return nil, true, &Error{http.StatusInternalServerError, "unknown Nomad server " + serverID}
+		return nil, true, badRequest("unknown Nomad server %s", serverID)
 	case a.cfg.Self:
 		return nil, false, nil
 	}
@@ -264,7 +267,9 @@ func (a *API) forward(r *request, addr string, ctx context.Context) (any, error)
 		return nil, fmt.Errorf("forward to %s: %w", addr, err)
 	}
 	out.Header = r.Header.Clone()
-	out.Header.Del("Connection")
+	for _, name := range perHop {
+		out.Header.Del(name)
+	}
 	out.Header.Set(headerHops, strconv.Itoa(hops+1))
 	if out.Header.Get("Accept-Encoding") == "" {
 		out.Header.Set("Accept-Encoding", "identity") // the body passes as it is

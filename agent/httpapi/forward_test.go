@@ -51,6 +51,30 @@ func TestForwardToLeader(t *testing.T) {
 	}
 }
 
+// What a client says of its connection, or pretends of the way of its request, changes nothing.
+func TestForwardDropsWhatIsNotAboutTheRequest(t *testing.T) {
+	_, follower := pairOfServers(t)
+	for _, h := range []http.Header{
+		{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}, {"Te": {"gzip"}}, {headerHops: {"99"}}, {headerHops: {"-9"}},
+	} {
+		if code, text, _ := callURL(t, follower.http.URL, "GET", "/v1/jobs", "", h); code != 200 {
+			t.Errorf("%v: %d %s", h, code, text)
+		}
+	}
+	loop := http.Header{headerHops: {"99"}}
+	if code, _, _ := callURL(t, follower.rpc.URL, "GET", "/v1/jobs", "", loop); code != 503 {
+		t.Errorf("a request of an agent that went too far: %d", code)
+	}
+	var sent http.Header
+	peer := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { sent = r.Header }))
+	defer peer.Close()
+	follower.peers.setLeader(strings.TrimPrefix(peer.URL, "http://"))
+	callURL(t, follower.http.URL, "GET", "/v1/jobs", "", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "X-Mine": {"1"}})
+	if sent.Get("Upgrade") != "" || sent.Get("Connection") != "" || sent.Get("X-Mine") != "1" || sent.Get(headerHops) != "1" {
+		t.Errorf("the leader was sent %v", sent)
+	}
+}
+
 func TestNoLeader(t *testing.T) {
 	ag := newAgent(t)
 	ag.raft.set(false, false)

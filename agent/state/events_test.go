@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -133,21 +134,21 @@ func TestEventGaps(t *testing.T) {
 	l := newLog(t)
 	l.placed("web", 1)
 	first := l.s.Snapshot().LastIndex()
-	for i := range 150 { // more than are buffered
-		l.must(&UpsertNodePool{Pool: &api.NodePool{Name: "pool", Description: strings.Repeat("x", i)}})
+	for i := range 1050 { // more than are buffered
+		l.must(&UpsertNodePool{Pool: &api.NodePool{Name: "pool", Description: strconv.Itoa(i)}})
 	}
 	last := l.s.Snapshot().LastIndex()
 
 	old := l.s.Events().Subscribe(first, nil, "*")
 	var gap ErrEventGap
-	if _, err := old.Next(t.Context()); !errors.As(err, &gap) || gap.First != first+1 || gap.Last != last-100 {
-		t.Errorf("an index that is gone: %v, want a gap from %d to %d", err, first+1, last-100)
+	if _, err := old.Next(t.Context()); !errors.As(err, &gap) || gap.First != first+1 || gap.Last != last-1000 {
+		t.Errorf("an index that is gone: %v, want a gap from %d to %d", err, first+1, last-1000)
 	}
-	if ev, err := old.Next(t.Context()); err != nil || ev.Index != last-99 {
-		t.Errorf("after the gap: %d %v, want %d", ev.Index, err, last-99)
+	if ev, err := old.Next(t.Context()); err != nil || ev.Index != last-999 {
+		t.Errorf("after the gap: %d %v, want %d", ev.Index, err, last-999)
 	}
-	if ev, err := l.s.Events().Subscribe(last-100, nil, "*").Next(t.Context()); err != nil || ev.Index != last-99 {
-		t.Errorf("the oldest index that is there: %d %v, want %d and no gap", ev.Index, err, last-99)
+	if ev, err := l.s.Events().Subscribe(last-1000, nil, "*").Next(t.Context()); err != nil || ev.Index != last-999 {
+		t.Errorf("the oldest index that is there: %d %v, want %d and no gap", ev.Index, err, last-999)
 	}
 
 	ahead := l.s.Events().Subscribe(last+2, nil, "*")

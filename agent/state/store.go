@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Logger hclog.Logger
 	// EventBuffer is how many log entries the event stream can be resumed over;
-	// 0 = 100. More costs the memory of the rows that they changed.
+	// 0 = 1000. More costs the memory of the rows that they changed.
 	EventBuffer int
 	// JobVersions is how many versions of a job are kept beside the current one;
 	// 0 = 6. Versions that allocations still run are kept in any case.
@@ -50,7 +50,7 @@ func New(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("configure state: event buffer %d and job versions %d must not be negative", cfg.EventBuffer, cfg.JobVersions)
 	}
 	if cfg.EventBuffer == 0 {
-		cfg.EventBuffer = 100
+		cfg.EventBuffer = 1000
 	}
 	if cfg.JobVersions == 0 {
 		cfg.JobVersions = 6
