@@ -285,14 +285,6 @@ func next(t *testing.T, lines <-chan string) (line string, ok bool) {
 	return "", false
 }
 
-// ended waits for the end of a stream, whatever comes before it.
-func ended(t *testing.T, lines <-chan string) {
-	t.Helper()
-	for ok := true; ok; {
-		_, ok = next(t, lines)
-	}
-}
-
 func TestEventStreamShowsWhatMayBeSeen(t *testing.T) {
 	g := newGuarded(t)
 	some := g.may(ns("read-job"))
@@ -315,52 +307,6 @@ func TestEventStreamShowsWhatMayBeSeen(t *testing.T) {
 		if strings.Contains(line, "shown") {
 			return
 		}
-	}
-}
-
-func TestEventStreamEndsWithItsToken(t *testing.T) {
-	g := newGuarded(t)
-	for name, c := range map[string]struct {
-		token *api.ACLToken
-		end   func(*api.ACLToken)
-	}{
-		"deleted": {&api.ACLToken{Type: tokenManagement}, func(tok *api.ACLToken) {
-			g.apply(&state.DeleteACLTokens{AccessorIDs: []string{tok.AccessorID}})
-		}},
-		"expired": {&api.ACLToken{Type: tokenManagement, ExpirationTime: &time.Time{}}, func(*api.ACLToken) {}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if c.token.ExpirationTime != nil {
-				*c.token.ExpirationTime = time.Now().Add(2 * time.Second)
-			}
-			lines, code := g.stream(g.secret(c.token), "topic=Node")
-			if code != 200 {
-				t.Fatal(code)
-			}
-			next(t, lines)
-			c.end(c.token)
-			ended(t, lines)
-		})
-	}
-}
-
-func TestEventStreamEndsWithItsPolicy(t *testing.T) {
-	g := newGuarded(t)
-	some := g.may(ns("read-job"))
-	lines, _ := g.stream(some, "topic=Job")
-	next(t, lines)
-	g.apply(&state.UpsertACLPolicies{Policies: []*api.ACLPolicy{{Name: "p1", Rules: ns("list-jobs")}}})
-	ended(t, lines)
-}
-
-func TestBlockingQueryEndsWithItsToken(t *testing.T) {
-	g := newGuarded(t)
-	soon := time.Now().Add(2 * time.Second)
-	secret := g.secret(&api.ACLToken{Type: tokenManagement, ExpirationTime: &soon})
-	start := time.Now()
-	code, text := g.as(secret, "GET", "/v1/nodes?index=1000&wait=9s", "")
-	if code != 403 || text != "ACL token expired" || time.Since(start) > 8*time.Second {
-		t.Errorf("%d %s after %v", code, text, time.Since(start))
 	}
 }
 

@@ -293,14 +293,19 @@ func (a *API) recover(r *request) {
 
 // dispatch sends a request to where it is answered, and answers it if its caller may ask.
 func (a *API) dispatch(r *request) (any, error) {
+	whole := r.Context()
 	if a.asksBefore(r) {
 		if err := a.allow(r); err != nil {
 			return nil, err
 		}
+		defer a.until(r)() // what is passed on from a node ends with the right to it too
 	}
 	deadline := a.now().Add(a.cfg.Limits.LeaderWait)
 	for {
 		if out, done, err := a.carry(r); done {
+			if err != nil && whole.Err() == nil && r.Context().Err() != nil {
+				err = errTokenExpired
+			}
 			return out, err
 		}
 		if !r.row.asks {

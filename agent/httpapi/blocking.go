@@ -19,7 +19,8 @@ type reader func(snap *state.Snapshot, ws memdb.WatchSet) (out any, index uint64
 // read answers a query, a blocking one when the client sent an index: read runs
 // again whenever something that it looked at changed, until its index is higher
 // than the client's or the wait is over. The last answer counts either way. What is
-// not there is waited for like a change.
+// not there is waited for like a change. A query that is held ends when its caller's
+// token does.
 func (a *API) read(r *request, read reader) (any, error) {
 	if a.cfg.State == nil {
 		return nil, errNotServer
@@ -35,8 +36,17 @@ func (a *API) read(r *request, read reader) (any, error) {
 
 	var out any
 	var failed error
+	woken := false
 	a.cfg.State.Block(ctx, r.minIndex, func(snap *state.Snapshot, ws memdb.WatchSet) (uint64, error) {
 		var index uint64
+		if woken { // what the caller may see is judged as it is now
+			if failed = a.allow(r); failed != nil {
+				return 0, failed
+			}
+		}
+		if woken = true; r.caller.token != nil && !r.caller.far {
+			snap.ACLToken(ws, r.caller.token.AccessorID) // its end is the query's
+		}
 		out, index, failed = read(snap, ws)
 		r.index = max(index, 1)
 		if failed != nil {
@@ -52,7 +62,7 @@ func (a *API) read(r *request, read reader) (any, error) {
 	case r.Context().Err() != nil && a.closing.Err() == nil:
 		return nil, r.Context().Err()
 	}
-	return out, nil
+	return out, a.allow(r)
 }
 
 // readPage is read for a list: rows gives what is listed with its index; it pages,

@@ -349,6 +349,9 @@ func (a *API) relay(r *request, resp *http.Response, head []byte) error {
 			h[name] = values
 		}
 	}
+	if r.onStream != nil {
+		r.onStream()
+	}
 	r.w.WriteHeader(resp.StatusCode)
 	if _, err := r.w.Write(head); err != nil {
 		return nil // our client is gone
