@@ -28,10 +28,25 @@ type entry struct {
 	name   string // words, separated by one space
 	make   func() verb
 	hidden string // an alias of this name: not in lists
+	old    bool   // an alias that only older scripts and tutorials have: not in any help
 }
 
 // entries is the catalogue: every noun's verbs, then the aliases.
 type entries []entry
+
+// aliases are short names for what one types most.
+var aliases = [][2]string{
+	{"run", "job run"}, {"plan", "job plan"}, {"stop", "job stop"}, {"start", "job start"},
+	{"validate", "job validate"}, {"inspect", "job inspect"}, {"init", "job init"},
+	{"logs", "alloc logs"}, {"exec", "alloc exec"},
+}
+
+// oldAliases are the spellings of older scripts and tutorials.
+var oldAliases = [][2]string{
+	{"fs", "alloc fs"}, {"alloc-status", "alloc status"}, {"eval-status", "eval status"}, {"node-status", "node status"}, {"node-drain", "node drain"},
+	{"server-members", "server members"}, {"server-join", "server join"}, {"server-force-leave", "server force-leave"},
+	{"client-config", "node config"}, {"keygen", "operator gossip keyring generate"}, {"operator keygen", "operator gossip keyring generate"},
+}
 
 // catalogue lists every command. The rows of a noun stand in its own file.
 func catalogue() entries {
@@ -43,17 +58,9 @@ func catalogue() entries {
 		snapshotVerbs(), autopilotVerbs(), keyringVerbs(), debugVerbs(), uiVerbs(), topVerbs(),
 		plainVerbs(),
 	)
-	for _, alias := range [][2]string{
-		{"run", "job run"}, {"plan", "job plan"}, {"stop", "job stop"}, {"start", "job start"},
-		{"validate", "job validate"}, {"inspect", "job inspect"}, {"init", "job init"},
-		{"logs", "alloc logs"}, {"exec", "alloc exec"}, {"fs", "alloc fs"},
-		// As older scripts and tutorials have it.
-		{"alloc-status", "alloc status"}, {"eval-status", "eval status"}, {"node-status", "node status"}, {"node-drain", "node drain"},
-		{"server-members", "server members"}, {"server-join", "server join"}, {"server-force-leave", "server force-leave"},
-		{"client-config", "node config"}, {"keygen", "operator gossip keyring generate"}, {"operator keygen", "operator gossip keyring generate"},
-	} {
+	for _, alias := range slices.Concat(aliases, oldAliases) {
 		e, _ := all.named(alias[1])
-		all = append(all, entry{name: alias[0], make: e.make, hidden: alias[1]})
+		all = append(all, entry{name: alias[0], make: e.make, hidden: alias[1], old: slices.Contains(oldAliases, alias)})
 	}
 	return all
 }

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,13 +71,15 @@ func (m *monitor) rollout(ctx context.Context, id string) (*api.Deployment, erro
 		case d.Status == api.DeploymentStatusSuccessful:
 			return nil, nil
 		case d.Status == api.DeploymentStatusFailed || d.Status == api.DeploymentStatusCancelled:
-			m.failures(ctx, id)
+			if m.said["failures"] == "" {
+				m.failures(ctx, id)
+			}
 			return d, exitError{ExitUnplaced, fmt.Errorf("deployment %s %s%s", shortID(id, m.verbose), d.Status, deploymentWhy(d))}
 		case d.Status == api.DeploymentStatusPaused:
-			m.text("  It is paused: selfheal deployment resume %s goes on.", shortID(id, m.verbose))
+			m.text("    It is paused: selfheal deployment resume %s goes on.", shortID(id, m.verbose))
 			return nil, nil
 		case canariesWait(d):
-			m.text("  The canaries are healthy and wait for you: selfheal deployment promote %s", shortID(id, m.verbose))
+			m.text("    The canaries are healthy and wait for you: selfheal deployment promote %s", shortID(id, m.verbose))
 			return nil, nil
 		}
 	}
@@ -106,11 +109,11 @@ func canariesWait(d *api.Deployment) bool {
 // progress shows how far a deployment is: drawn again on a terminal, else as one
 // line for what changed.
 func (m *monitor) progress(ctx context.Context, d *api.Deployment) {
-	state := d.Status
-	if state == api.DeploymentStatusRunning {
-		state = "in progress..."
+	state := d.Status + deploymentWhy(d)
+	if d.Status == api.DeploymentStatusRunning {
+		state = "in progress" + cmp.Or(deploymentWhy(d), "...")
 	}
-	status := fmt.Sprintf("Deployment %q %s%s", shortID(d.ID, m.verbose), state, deploymentWhy(d))
+	status := fmt.Sprintf("Deployment %q %s", shortID(d.ID, m.verbose), state)
 	if m.live != nil {
 		m.live.show("  " + status + "\n\n" + indent(tableText(deployedRows(m.s, d, m.verbose), m.s.color), "  ") + "\n")
 	}

@@ -84,6 +84,7 @@ func overview(all entries) string {
 	var common, nouns [][2]string
 	for _, e := range all {
 		switch {
+		case e.old:
 		case e.hidden != "" || e.name == "status" || e.name == "version" || e.name == "agent" || e.name == "demo" || e.name == "top":
 			common = append(common, [2]string{e.name, e.make().short})
 		case !strings.Contains(e.name, " "):

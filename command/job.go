@@ -77,7 +77,7 @@ func jobRun() verb {
 	return verb{
 		args: "FILE", min: 1, max: 1, predict: predictJobFile,
 		short: "Run a new job, or change a running one",
-		long: `Registers the job of FILE ("-" is standard input) and watches until its allocations are placed and its deployment, if it has one, is over.
+		long: `Registers the job of FILE ("-" is standard input; it may be a URL) and watches until its allocations are placed and its deployment, if it has one, is over.
 
 Exit code 0: done. 2: registered, but not everything found a node, or the deployment failed. 1: anything else. Ctrl-C stops only the watching.`,
 		flags: concat(f.rows(), w.rows(), []flagRow{

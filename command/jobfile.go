@@ -84,10 +84,10 @@ func (p parsed) refused(s *session, err error) error {
 // read parses the job file at path ("-" is standard input) on this machine.
 // Mistakes are shown with their source lines; the error then only counts them.
 func (f *jobFile) read(s *session, path string) (parsed, error) {
-	if strings.Contains(path, "://") {
-		return parsed{}, usagef("%s is a URL; download the job file first, or pipe it to -", path)
+	if strings.Contains(path, "://") && !isURL(path) {
+		return parsed{}, usagef("%s: only http:// and https:// are fetched; get the job file in another way and pipe it to -", path)
 	}
-	body, err := s.readAll(path)
+	body, err := s.readJobFile(path)
 	if err != nil {
 		return parsed{}, fmt.Errorf("read job file: %w", err)
 	}
@@ -119,7 +119,7 @@ func (f *jobFile) read(s *session, path string) (parsed, error) {
 // input gathers everything that the job file may refer to.
 func (f *jobFile) input(s *session, path string, body []byte) (jobspec.Input, error) {
 	near := "." // what file() and its like begin at: where the job file is
-	if path != "-" {
+	if path != "-" && !isURL(path) {
 		near = filepath.Dir(path)
 	}
 	dir, err := filepath.Abs(near)

@@ -225,13 +225,13 @@ func (m *monitor) failures(ctx context.Context, id string) {
 		if a.DeploymentStatus == nil || a.DeploymentStatus.Healthy == nil || *a.DeploymentStatus.Healthy {
 			continue
 		}
-		m.text("  Allocation %s is unhealthy:", shortID(a.ID, m.verbose))
+		m.text("    Allocation %s is unhealthy:", shortID(a.ID, m.verbose))
 		for _, task := range keys(a.TaskStates) {
 			for _, e := range lastEvents(a.TaskStates[task].Events, 3) {
-				m.text("    Task %q: %s: %s", task, e.Type, eventText(e))
+				m.text("      Task %q: %s: %s", task, e.Type, eventText(e))
 			}
 		}
-		m.text("    More: selfheal alloc status %s, selfheal alloc logs -stderr %s", shortID(a.ID, m.verbose), shortID(a.ID, m.verbose))
+		m.text("      More: selfheal alloc status %s, selfheal alloc logs -stderr %s", shortID(a.ID, m.verbose), shortID(a.ID, m.verbose))
 		return
 	}
 }

@@ -74,7 +74,7 @@ func volumeCreate() verb {
 			}
 			s.warn(made.Warnings)
 			s.printf("Created host volume %s with ID %s\n", made.Volume.Name, made.Volume.ID)
-			if detach || made.Volume.State == api.HostVolumeStateReady {
+			if detach {
 				return nil
 			}
 			return s.awaitVolume(c, made.Volume)
