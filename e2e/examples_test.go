@@ -38,7 +38,7 @@ var examples = []example{
 			{"job status web", `(?s)Type += service.*Status += running.*web +\d+ +\d+ +2 `},
 			{"alloc status {alloc}", `(?s)Client Status += running.*http .*127.0.0.1:\d+`},
 			{"deployment list", `web .*successful`},
-			{"job history web", `(?m)^0 +true `},
+			{"job history web", `(?m)^Stable += true`},
 			{"job inspect web", `"Name": "server"`},
 			{"job scale web web 1", ``},
 			{"job status web", `web +\d+ +\d+ +1 `},
@@ -104,13 +104,13 @@ var examples = []example{
 		then: []check{{"job status nodriver", `(?s)Placement Failure`}},
 	},
 	{
-		file: "periodic", want: `(?i)nightly`,
+		file: "periodic", want: `(?i)next launch`,
 		then: []check{
 			{"job status nightly", `(?s)Periodic += true`},
 		},
 	},
 	{
-		file: "parameterized", want: `(?i)encode`,
+		file: "parameterized", want: `(?i)registration successful`,
 		then: []check{{"job status encode", `(?s)Parameterized += true`}},
 	},
 	{

@@ -161,7 +161,7 @@ var malformedJobs = []struct {
 	{"no driver", "job \"bad\" {\n  group \"g\" {\n    task \"t\" {\n    }\n  }\n}\n", "3:5", "driver is missing"},
 	{"no task", "job \"bad\" {\n  group \"g\" {\n  }\n}\n", "2:3", "no task"},
 	{"no group", "job \"bad\" {\n}\n", "1:1", "no group"},
-	{"a group twice", strings.Replace(frame("", ""), "\n  group", "\n  group \"g\" {\n    task \"t\" {\n      driver = \"raw_exec\"\n    }\n  }\n  group", 1), "8:3", `group "g" exists twice`},
+	{"a group twice", strings.Replace(frame("", ""), "\n  group", "\n  group \"g\" {\n    task \"t\" {\n      driver = \"raw_exec\"\n      config { command = \"/bin/true\" }\n    }\n  }\n  group", 1), "9:3", `group "g" exists twice`},
 	{"negative resources", frame("", "      resources {\n        cpu = -5\n      }"), "8:15", "cpu must be at least 1"},
 	{"a count of a million", strings.Replace(frame("", ""), "group \"g\" {", "group \"g\" {\n    count = 1000000", 1), "", "limit of 50000"},
 	{"a negative count", strings.Replace(frame("", ""), "group \"g\" {", "group \"g\" {\n    count = -1", 1), "4:13", "count must be at least 0"},
@@ -177,7 +177,7 @@ var malformedJobs = []struct {
 	{"locals in a circle", "locals {\n  a = local.b\n  b = local.a\n}\n" + frame("  name = local.a", ""), "2:3", "itself"},
 	{"an unknown function", frame("  name = shout(\"x\")", ""), "2:10", "shout"},
 	{"a block not supported", frame("", "      vault {\n        role = \"x\"\n      }"), "7:7", "vault"},
-	{"an action", frame("", "      action \"x\" {\n        command = \"/bin/true\"\n      }"), "7:7", "action"},
+	{"a secret", frame("", "      secret \"x\" {\n        provider = \"nomad\"\n        path     = \"x\"\n      }"), "7:7", "secret"},
 	{"an artifact outside the task's directory", frame("", "      artifact {\n        source      = \"http://x/\"\n        destination = \"../../etc\"\n      }"), "7:7", "artifact"},
 }
 

@@ -52,7 +52,7 @@ func (t *trial) lose(id string) { t.maskNode(id, func(Node) *Node { return nil }
 // drain closes a node and asks its allocations to leave.
 func (t *trial) drain(id string) {
 	t.maskNode(id, func(n Node) *Node {
-		n.Draining, n.DrainForced, n.Eligible = true, false, false
+		n.Draining, n.DrainForced, n.Eligible = true, true, false // forced: a rollout under way does not hold it
 		return &n
 	})
 	for _, a := range t.c.AllocsOnNode(id) {

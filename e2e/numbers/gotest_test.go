@@ -3,8 +3,10 @@
 package numbers
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -57,40 +59,42 @@ func countLines(text, with string) (n int) {
 	return n
 }
 
-// place is a row of the pure scheduler.
-func place(shape string, atLeast float64) measurement {
-	return measurement{
-		name: "place_" + shape, alone: func(*testing.T) cmdl {
-			return cmdl{"go", "test", "-run", "^$", "-bench", "^BenchmarkPlace$/^" + shape + "$/^nodes=10000$", "-count=5", "-benchtime=3x", "./scheduler"}
-		},
-		lines: []line{{"rate", "placements, 10,000 nodes, one job of 10,000, pure scheduler: " + shape, PerSecond, Goal{P50: AtLeast(atLeast)}}},
-		run: func(r *run) {
-			r.sample("rate").Values = benchmark(r, "placements/s")["placements/s"]
-		},
-	}
+// benchRow is a row that a metric of a benchmark fills; of turns the metric into the
+// row's unit, nil where it is that already.
+type benchRow struct {
+	line
+	metric string
+	of     func(float64) float64
 }
 
-// throughRaft is a row of what one server places, from the submission over HTTP to
-// the state; of turns placements a second into the row's unit.
-func throughRaft(name, what, load string, unit Unit, goal Goal, of func(perSecond float64) float64) measurement {
-	return measurement{
-		name: name, alone: func(*testing.T) cmdl {
-			return cmdl{"go", "test", "-run", "^$", "-bench", "^BenchmarkPlaced$/^" + load + "$", "-count=3", "-benchtime=10x", "./agent"}
-		},
-		lines: []line{{"rate", what, unit, goal}},
-		run: func(r *run) {
-			for _, v := range benchmark(r, "placed/s")["placed/s"] {
-				r.sample("rate").Values = append(r.sample("rate").Values, of(v))
+// bench is a measurement by a benchmark of ours.
+func bench(name, pkg, which string, flags []string, rows ...benchRow) measurement {
+	m := measurement{name: name, alone: func(*testing.T) cmdl {
+		return append(append(cmdl{"go", "test", "-run", "^$", "-bench", which}, flags...), pkg)
+	}}
+	var metrics []string
+	for _, row := range rows {
+		m.lines, metrics = append(m.lines, row.line), append(metrics, row.metric)
+	}
+	m.run = func(r *run) {
+		got := benchmark(r, metrics...)
+		for _, row := range rows {
+			for _, v := range got[row.metric] {
+				if row.of != nil {
+					v = row.of(v)
+				}
+				r.add(row.key, v)
 			}
-		},
+		}
 	}
+	return m
 }
 
-func applyCommand(*testing.T) cmdl {
-	return cmdl{"go", "test", "-run", "^$", "-bench", "^BenchmarkApplyPlans$/^plan=10000$", "-count=3", "-benchtime=1x", "./agent/state"}
-}
-
-func measureApply(r *run) {
-	got := benchmark(r, "allocs/s", "B/alloc")
-	r.sample("rate").Values, r.sample("memory").Values = got["allocs/s"], got["B/alloc"]
+// place is a row of the pure scheduler: a job of as many allocations as there are nodes.
+func place(shape string, nodes int, atLeast float64) measurement {
+	name := strings.ReplaceAll(shape, "+", "_")
+	which := fmt.Sprintf("^BenchmarkPlace$/^%s$/^nodes=%d$/^allocs=%d$", regexp.QuoteMeta(shape), nodes, nodes)
+	what := fmt.Sprintf("placements, %d nodes, one job of %d, pure scheduler: %s", nodes, nodes, shape)
+	return bench("place_"+name, "./scheduler", which, []string{"-count=5", "-benchtime=3x"},
+		benchRow{line{"rate", what, PerSecond, Goal{P50: AtLeast(atLeast)}}, "placements/s", nil})
 }

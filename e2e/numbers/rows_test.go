@@ -2,8 +2,6 @@
 
 package numbers
 
-import "testing"
-
 // measurements are the rows of the table, in the order of the table of goals in the
 // design. Goals are for two cores.
 var measurements = []measurement{
@@ -37,16 +35,29 @@ var measurements = []measurement{
 	{name: "leader_power_loss", peer: true, needs: namespaces, run: measureLeaderPowerLoss, lines: []line{
 		{"write", "leader's host loses power -> a write accepted", Milliseconds, Goal{P50: AtMost(2000)}},
 	}},
-	place("plain", 100_000),
-	place("spread", 30_000),
-	place("affinity", 30_000),
-	{name: "apply", alone: applyCommand, run: measureApply, lines: []line{
-		{"rate", "placements into the state, 10,000 a plan, without raft", PerSecond, Goal{}},
-		{"memory", "memory of an allocation, indexes included", Bytes, Goal{P50: AtMost(1024)}},
-	}},
-	throughRaft("through_raft", "one job of 10,000 on 5,000 nodes, over HTTP and raft to state, one server", "nodes=5000$/^jobs=1$/^count=10000", PerSecond, Goal{P50: AtLeast(25_000)}, func(perSecond float64) float64 { return perSecond }),
-	throughRaft("submit_5000", "one-instance job on 5,000 nodes: submit -> in the state", "nodes=5000$/^jobs=1$/^count=1", Milliseconds, Goal{P50: AtMost(4)}, func(perSecond float64) float64 { return 1000 / perSecond }),
-	later("two_million", "two million allocations on 10,000 simulated nodes", Milliseconds, Goal{P50: AtMost(120_000)}, "not measured yet"),
+	place("plain", 10_000, 100_000),
+	place("spread", 10_000, 30_000),
+	place("affinity", 10_000, 30_000),
+	place("spread+targets+affinity", 10_000, 30_000),
+	place("distinct_hosts", 5_000, 30_000),
+	bench("small_job", "./scheduler", "^BenchmarkSmallJob$", []string{"-benchtime=50x"},
+		benchRow{line{"took", "an evaluation of 10 allocations on 10,000 busy nodes, over all shapes", Milliseconds, Goal{P50: AtMost(1)}}, "ns/op", func(v float64) float64 { return v / 1e6 }}),
+	bench("apply", "./agent/state", "^BenchmarkApplyPlans$/^plan=10000$", []string{"-count=3", "-benchtime=1x"},
+		benchRow{line{"rate", "placements into the state, 10,000 a plan, without raft", PerSecond, Goal{}}, "allocs/s", nil}),
+	bench("through_raft", "./agent", "^BenchmarkPlaced$/^nodes=5000$/^jobs=1$/^count=10000$", []string{"-count=3", "-benchtime=10x"},
+		benchRow{line{"rate", "one job of 10,000 on 5,000 nodes that are rows, over HTTP and raft to state, one server", PerSecond, Goal{P50: AtLeast(25_000)}}, "placed/s", nil}),
+	bench("simulated", "./agent", "^BenchmarkRunning$/^nodes=5000$/^jobs=10$/^count=10000$", []string{"-count=3", "-benchtime=1x"},
+		benchRow{line{"placed", "100,000 in 10 jobs on 5,000 simulated nodes that poll and report, in the state", PerSecond, Goal{P50: AtLeast(25_000)}}, "placed/s", nil},
+		benchRow{line{"running", "the same, reported running", PerSecond, Goal{}}, "running/s", nil}),
+	bench("submit_5000", "./agent", "^BenchmarkPlaced$/^nodes=5000$/^jobs=1$/^count=1$", []string{"-count=3", "-benchtime=10x"},
+		benchRow{line{"took", "one-instance job on 5,000 nodes: submit -> in the state", Milliseconds, Goal{P50: AtMost(4)}}, "placed/s", func(v float64) float64 { return 1000 / v }}),
+	bench("two_million", "./agent", "^BenchmarkMillions$/^nodes=10000$/^allocs=2000000$", []string{"-benchtime=1x"},
+		benchRow{line{"took", "two million allocations on 10,000 nodes that are rows, over HTTP and raft to state", Milliseconds, Goal{P50: AtMost(120_000)}}, "s", func(v float64) float64 { return v * 1000 }},
+		benchRow{line{"memory", "live memory of each, the state's and the scheduler's", Bytes, Goal{P50: AtMost(1024)}}, "B/alloc", nil}),
+	bench("lists", "./agent", "^BenchmarkListJobs$", []string{"-benchtime=5x"},
+		benchRow{line{"p99", "GET /v1/jobs of 1,000 jobs by 100 clients at once: p99", Milliseconds, Goal{}}, "p99-ms", nil}),
+	bench("idle_queries", "./agent", "^BenchmarkIdleQueries$", []string{"-benchtime=1x"},
+		benchRow{line{"memory", "an idle blocking query, of some 10,000", Bytes, Goal{P50: AtMost(60 << 10)}}, "KiB/query", func(v float64) float64 { return v * 1024 }}),
 	{name: "submit", peer: true, run: measureSubmit(1), lines: []line{
 		{"placed", "one-instance job on 4 nodes, 1 server: submit -> placed, seen in the API", Milliseconds, Goal{P50: AtMost(4)}},
 		{"running", "the same: submit -> its process runs", Milliseconds, Goal{}},
@@ -76,9 +87,4 @@ var measurements = []measurement{
 	{name: "update_under_load", peer: true, run: measureUpdateUnderLoad, lines: []line{
 		{"failed", "failed requests during a rolling update under HTTP load", Count, Goal{P50: AtMost(0)}},
 	}},
-}
-
-// later is a row whose measurement cannot be made yet, and says why.
-func later(name, what string, unit Unit, goal Goal, why string) measurement {
-	return measurement{name: name, needs: func() string { return why }, lines: []line{{"", what, unit, goal}}, alone: func(*testing.T) cmdl { return cmdl{"-"} }}
 }
