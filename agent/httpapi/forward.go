@@ -222,7 +222,7 @@ func (a *API) carryToAgent(r *request) (any, bool, error) {
 	}
 	switch addr {
 	case "":
-		return nil, true, badRequest("unknown Nomad server %s", serverID)
+		return nil, true, &Error{http.StatusInternalServerError, "unknown Nomad server " + serverID} // the code that clients of this API expect
 	case a.cfg.Self:
 		return nil, false, nil
 	}

@@ -313,7 +313,7 @@ func TestMethodAndPathErrors(t *testing.T) {
 		{"PUT", "/v1/agent/join", 400, "missing address to join: set ?address=host:port, once or more"},
 		{"PUT", "/v1/agent/force-leave", 400, "missing node to force leave: set ?node="},
 		{"GET", "/v1/agent/pprof/heap", 404, "profiles are switched off: set enable_debug = true"},
-		{"GET", "/v1/agent/monitor?server_id=unknown.global", 400, "unknown Nomad server unknown.global"},
+		{"GET", "/v1/agent/monitor?server_id=unknown.global", 500, "unknown Nomad server unknown.global"},
 		{"GET", "/v1/agent/monitor?log_level=loud", 400, "Unknown log level: loud"},
 		{"GET", "/v1/client/stats", 501, "this agent does not run a client"},
 		{"GET", "/v1/client/fs/logs/x", 404, `Unknown allocation "x"`},
