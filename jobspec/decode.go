@@ -103,9 +103,7 @@ func singleMap(s shape, name string, dst reflect.Value) bool {
 }
 
 // isWholeMap reports whether a field takes all that one block says as its keys: env,
-// meta, config, options, headers. Such a block may also be written as an attribute,
-// whose keys may be any text and whose value any expression: public files do so with
-// all of them, since HCL1 made no difference.
+// meta, config, options, headers.
 func isWholeMap(t reflect.Type) bool {
 	return t.Kind() == reflect.Map && t.Elem().Kind() != reflect.Pointer
 }
@@ -141,7 +139,7 @@ func (d *decoder) attribute(a *hclsyntax.Attribute, b block, s shape, dst reflec
 		return
 	}
 	f := dst.Field(field.index)
-	if field.isBlock && !isWholeMap(f.Type()) {
+	if field.isBlock && !alsoAttribute[a.Name] {
 		d.fail(a.NameRange, fmt.Sprintf("%s is a block", a.Name), fmt.Sprintf("write %s { } without the equals sign", a.Name))
 		return
 	}
@@ -151,6 +149,11 @@ func (d *decoder) attribute(a *hclsyntax.Attribute, b block, s shape, dst reflec
 	}
 	d.set(f, val, a.Expr.Range(), a.Name)
 }
+
+// alsoAttribute are the blocks that may be written as attributes: their keys may then be
+// any text, and the whole an expression. The others took both forms in HCL1 only, and
+// files that still write them so are refused by every parser of HCL2 (Nomad #9606, #9936).
+var alsoAttribute = map[string]bool{"env": true, "meta": true}
 
 // nested fills one field from a block.
 func (d *decoder) nested(b, parent block, s shape, dst reflect.Value) {

@@ -174,7 +174,9 @@ func (p *printer) mapBlock(name string, f reflect.Value) {
 	}
 	odd := slices.IndexFunc(names, func(key string) bool { return !hclsyntax.ValidIdentifier(key) })
 	switch {
-	case odd >= 0: // a key that no block can hold: the whole as an attribute, see isWholeMap
+	case odd >= 0 && !alsoAttribute[name]:
+		p.fail("%s: the key %q cannot be written in HCL", name, names[odd])
+	case odd >= 0:
 		p.attribute(name, literal(f))
 	case elem == reflect.Interface:
 		p.open(name)

@@ -90,9 +90,10 @@ func TestPrinted(t *testing.T) {
 
 func TestPrintSaysWhatItCannot(t *testing.T) {
 	_, err := Print(&api.Job{ID: new("x"), TaskGroups: []*api.TaskGroup{{Name: new("g"), Tasks: []*api.Task{{
-		Name: "t", ScalingPolicies: []*api.ScalingPolicy{{Type: "sideways"}},
+		Name: "t", Config: map[string]any{"a b": 1}, ScalingPolicies: []*api.ScalingPolicy{{Type: "sideways"}},
 	}}}}})
-	want := "print job: job: group: task: scaling: type \"sideways\" has no place in a task"
+	want := "print job: job: group: task: config: the key \"a b\" cannot be written in HCL\n" +
+		"print job: job: group: task: scaling: type \"sideways\" has no place in a task"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
