@@ -122,18 +122,18 @@ func (r *restart) query(ctx context.Context) *api.QueryOptions {
 func (r *restart) run() error {
 	ctx, stop := r.s.interruptible()
 	defer stop()
-	todo, err := r.todo(ctx)
+	chosen, err := r.chosen(ctx)
 	if err != nil {
 		return err
 	}
-	if len(todo) == 0 {
+	if len(chosen) == 0 {
 		return errors.New("nothing of this runs, so nothing was restarted")
 	}
 	size := r.f.size
 	if r.f.percent {
-		size = max(1, len(todo)*r.f.size/100)
+		size = max(1, len(chosen)*r.f.size/100)
 	}
-	batches := slices.Collect(slices.Chunk(todo, size))
+	batches := slices.Collect(slices.Chunk(chosen, size))
 	failed := 0
 	for i, batch := range batches {
 		r.s.say("Batch %d of %d: %s", i+1, len(batches), plural(len(batch), "allocation"))
@@ -157,7 +157,7 @@ func (r *restart) run() error {
 	if failed > 0 {
 		return r.left(plural(failed, "allocation") + " did not restart")
 	}
-	r.s.printf("Restarted %s of job %q.\n", plural(len(todo), "allocation"), r.id)
+	r.s.printf("Restarted %s of job %q.\n", plural(len(chosen), "allocation"), r.id)
 	return nil
 }
 
@@ -185,8 +185,8 @@ func (r *restart) left(why string) error {
 	return exitError{1, fmt.Errorf("%s\nTo go on with the rest: %s %s", why, strings.Join(words, " "), r.id)}
 }
 
-// todo are the allocations to restart, in the order of their names.
-func (r *restart) todo(ctx context.Context) ([]*api.Allocation, error) {
+// chosen lists the allocations to restart, in the order of their names.
+func (r *restart) chosen(ctx context.Context) ([]*api.Allocation, error) {
 	job, _, err := r.c.Jobs().Info(r.id, r.query(ctx))
 	if err == nil && job == nil {
 		err = errEmpty

@@ -41,7 +41,7 @@ type fakeServers struct {
 	heard    chan struct{} // closed by the next report
 	signed   int           // requests for identities
 	ttl      time.Duration // of identities, 0 none
-	unsigned bool          // does not sign for now
+	unsigned bool          // refuses to sign
 	refuse   string        // why it signs no identity, "" it does
 }
 
